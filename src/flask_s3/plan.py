@@ -1,0 +1,138 @@
+"""What to do with each key, and why: a value that can be printed before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from . import headers
+from .build import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store holds under a key, as far as is known.
+
+    Attributes:
+        size: in bytes.
+        etag: as the store gave it, without quotes.
+        modified: seconds since the epoch, by the store's clock.
+        sha256: of the bytes, in hexadecimal; None when unknown.
+        headers: what the store gives back, by lower-case name; None when unknown.
+    """
+
+    size: int
+    etag: str
+    modified: float
+    sha256: str | None
+    headers: Mapping[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Publish an object."""
+
+    object: Object
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """The object's key."""
+        return self.object.key
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Leave an object as it is."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do not publish a file; what stands under its key stays.
+
+    Attributes:
+        key: the object's key, or the file's path when it has none.
+        reason: a sentence: what, why, what to do.
+    """
+
+    key: str
+    reason: str
+
+
+Action = Put | Keep | Refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The actions of one run, each with its reason."""
+
+    puts: tuple[Put, ...]
+    keeps: tuple[Keep, ...]
+    refusals: tuple[Refuse, ...]
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the puts send."""
+        return sum(put.object.body.size for put in self.puts)
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """Every action, by key."""
+        everything: list[Action] = [*self.puts, *self.keeps, *self.refusals]
+        return tuple(sorted(everything, key=lambda action: action.key))
+
+
+def changes(
+    objects: Iterable[Object], known: Mapping[str, Known], refusals: Iterable[Refuse]
+) -> Plan:
+    """Returns the plan that publishes what differs, in bytes or headers, from what the store holds.
+
+    Args:
+        objects: what is wanted, with distinct keys.
+        known: what the store holds, by key.
+        refusals: what has been ruled out; an object under such a key is left out.
+    """
+    refused = tuple(refusals)
+    no = {refusal.key for refusal in refused}
+    judged = [_judged(o, known.get(o.key)) for o in objects if o.key not in no]
+    return Plan(
+        tuple(action for action in judged if isinstance(action, Put)),
+        tuple(action for action in judged if isinstance(action, Keep)),
+        refused,
+    )
+
+
+def everything(objects: Iterable[Object], refusals: Iterable[Refuse], reason: str) -> Plan:
+    """Returns the plan that publishes each object whatever the store holds.
+
+    Args:
+        objects: what is wanted, with distinct keys.
+        refusals: what has been ruled out.
+        reason: who asked for it.
+    """
+    refused = tuple(refusals)
+    no = {refusal.key for refusal in refused}
+    return Plan(tuple(Put(o, reason) for o in objects if o.key not in no), (), refused)
+
+
+def _judged(wanted: Object, held: Known | None) -> Put | Keep:
+    if held is None:
+        return Put(wanted, "new")
+    if held.size != wanted.body.size:
+        return Put(wanted, f"bytes differ: {held.size} there, {wanted.body.size} here")
+    if held.sha256 is None or held.headers is None:
+        return Put(wanted, "the store does not tell what it holds")
+    if held.sha256 != wanted.body.sha256:
+        return Put(wanted, "bytes differ")
+    different = _different(headers.kept(wanted.headers), held.headers)
+    return (
+        Put(wanted, f"headers differ: {different}") if different else Keep(wanted.key, "the same")
+    )
+
+
+def _different(wanted: Mapping[str, str], held: Mapping[str, str]) -> str:
+    names = sorted(name for name in {*wanted, *held} if wanted.get(name) != held.get(name))
+    return ", ".join(f"{n} {held.get(n, 'unset')!r} -> {wanted.get(n, 'unset')!r}" for n in names)

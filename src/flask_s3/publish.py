@@ -1,0 +1,146 @@
+"""Runs a plan: sends its objects, many at a time, and tells what became of each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from .build import FileBody, Object
+from .errors import StoreError
+from .flow import Flow, Job, Outcome
+from .headers import kept
+from .plan import Known, Plan, Refuse
+from .store import BYTES_IN_FLIGHT, PART_BYTES, PARTS_IN_FLIGHT, Store, Stored
+
+# What is wrong with every object: the first answer tells, and the others need not be tried.
+_HOPELESS = frozenset(
+    [
+        "InvalidAccessKeyId",
+        "SignatureDoesNotMatch",
+        "ExpiredToken",
+        "InvalidToken",
+        "RequestTimeTooSkewed",
+        "NoSuchBucket",
+        "PermanentRedirect",
+    ]
+)
+
+
+class Progress(Protocol):
+    """Is told how a run goes on."""
+
+    def advance(self, _key: str, _size: int, /) -> None:
+        """An object of that many bytes is done, one way or the other."""
+        ...
+
+
+@dataclass(slots=True)
+class Published:
+    """What became of a plan's puts.
+
+    Attributes:
+        stored: what the store now holds, by key.
+        failures: which keys failed, and why; what stands there is not known.
+        unsent: keys that were never tried; what stood there stands there still.
+        bytes: how many were sent.
+    """
+
+    stored: dict[str, Known] = field(default_factory=dict)
+    failures: list[Refuse] = field(default_factory=list)
+    unsent: list[str] = field(default_factory=list)
+    bytes: int = 0
+    cause: StoreError | None = None
+    interrupted: bool = False
+
+
+def publish(
+    plan: Plan, store: Store, progress: Progress, *, public: bool, concurrency: int
+) -> Published:
+    """Sends the plan's puts and returns what became of them; one key's failure stops no other.
+
+    After Ctrl-C, or an error that every object would meet, nothing further is sent and what is in
+    flight is waited for.
+
+    Args:
+        plan: what to do.
+        store: where.
+        progress: told after each object.
+        public: whether objects get the ACL that lets anybody read them.
+        concurrency: requests in flight, at most.
+    """
+    objects = {put.key: put.object for put in plan.puts}
+    jobs = (_job(store, put.object, public=public) for put in plan.puts)
+    flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT)
+    done = Published()
+    for outcome in _draining(flow, done):
+        object_ = objects.pop(outcome.key)
+        _take_in(done, object_, outcome)
+        progress.advance(object_.key, object_.body.size)
+        if done.cause is not None and done.cause.code in _HOPELESS:
+            flow.stop()
+    done.unsent = list(objects)
+    return done
+
+
+def _draining(flow: Flow[Stored], done: Published) -> Iterator[Outcome[Stored]]:
+    """Yields the flow's outcomes; the first Ctrl-C only keeps it from going on with more."""
+    while True:
+        try:
+            yield next(flow)
+        except StopIteration:
+            return
+        except KeyboardInterrupt:
+            if done.interrupted:
+                raise
+            done.interrupted = True
+            flow.stop()
+
+
+def _job(store: Store, object_: Object, *, public: bool) -> Job[Stored]:
+    size = object_.body.size
+    weight = min(size, PART_BYTES * PARTS_IN_FLIGHT)
+
+    def send() -> Future[Stored]:
+        return store.put(object_.key, object_.body, object_.headers, public=public)
+
+    return Job(object_.key, send, weight)
+
+
+def _take_in(done: Published, object_: Object, outcome: Outcome[Stored]) -> None:
+    error = outcome.error or _changed(object_)
+    if error is None and outcome.value is not None:
+        done.bytes += object_.body.size
+        done.stored[object_.key] = Known(
+            size=object_.body.size,
+            etag=outcome.value.etag,
+            modified=outcome.value.modified,
+            sha256=object_.body.sha256,
+            headers=kept(object_.headers),
+        )
+        return
+    done.failures.append(Refuse(object_.key, str(error)))
+    if isinstance(error, StoreError) and done.cause is None:
+        done.cause = error
+
+
+def _changed(object_: Object) -> StoreError | None:
+    """Returns an error when a file is not the one any more that was hashed.
+
+    A store that checks SHA-256 has refused such a body already; not every store does, and the parts
+    of a large file carry no checksum of the whole.
+    """
+    body = object_.body
+    if not isinstance(body, FileBody):
+        return None
+    try:
+        now = os.stat(body.path)  # noqa: PTH116
+        same = (now.st_size, now.st_mtime_ns) == (body.size, body.mtime_ns)
+    except OSError:
+        same = False
+    if same:
+        return None
+    text = f"{body.path} changed while it was published: publish again."
+    return StoreError(text, code="FileChanged", status=None, operation="PutObject")

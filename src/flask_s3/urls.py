@@ -1,0 +1,191 @@
+"""Settings and a static route's mount to a URL: no network, no disk, one look-up for most names.
+
+Quoting: RFC 3986 § 3.3, but `+` is quoted too, since S3 reads it as a space in a path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+from . import endpoints
+from .routes import Mount
+from .settings import Settings
+
+# What stands for itself in a path; everything else is percent-encoded.
+_SAFE = "/-._~!$&'()*,;=:@"
+# Names that need neither quoting nor cleaning, which is nearly all of them.
+_CLEAN = re.compile(r"(?:[\w~-][\w.~-]*/)*[\w~-][\w.~-]*", re.ASCII)
+_ADDRESS = re.compile(r"\[.*\]|\d{1,3}(\.\d{1,3}){3}|localhost")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What stands before a key in a URL.
+
+    Attributes:
+        scheme: `https` or `http`.
+        place: host and quoted path up to the prefix, without slash at its end.
+    """
+
+    scheme: str
+    place: str
+
+    @property
+    def origin(self) -> str:
+        """The scheme and host, as in a browser's `Origin`."""
+        return f"{self.scheme}://{self.place.partition('/')[0]}"
+
+    def url(self, path: str, scheme: str | None = None) -> str:
+        """Returns the URL of a quoted path that begins with `/`.
+
+        Args:
+            path: quoted, with or without a query.
+            scheme: instead of the base's own; empty for a URL that takes its page's.
+        """
+        scheme = self.scheme if scheme is None else scheme
+        return f"{scheme}://{self.place}{path}" if scheme else f"//{self.place}{path}"
+
+
+def base(settings: Settings) -> Base:
+    """Returns the base of every URL: the CDN's, else the bucket domain's, else the store's.
+
+    Raises:
+        SettingsError: no bucket is configured.
+    """
+    bucket = settings.require_bucket()
+    scheme, place = _site(settings, bucket)
+    prefix = settings.prefix.strip("/")
+    return Base(scheme, f"{place}/{quote(prefix, _SAFE)}" if prefix else place)
+
+
+def _site(settings: Settings, bucket: str) -> tuple[str, str]:
+    scheme = "https" if settings.use_https else "http"
+    endpoint = urlsplit(settings.endpoint_url or "")
+    if settings.cdn_domain:
+        return _cdn(settings.cdn_domain, scheme)
+    if settings.chosen("bucket_domain"):
+        own, domain = _cdn(settings.bucket_domain, scheme)
+        return own, _styled(bucket, domain, settings.url_style)
+    if endpoint.hostname and not endpoints.is_aws(endpoint.hostname):
+        own = scheme if settings.chosen("use_https") else endpoint.scheme
+        named = settings.chosen("url_style") and not _ADDRESS.fullmatch(endpoint.hostname)
+        return own, _styled(bucket, endpoint.netloc, settings.url_style if named else "path")
+    return scheme, _on_aws(settings, bucket)
+
+
+def _on_aws(settings: Settings, bucket: str) -> str:
+    dotted = "." in bucket and settings.use_https and not settings.chosen("url_style")
+    if settings.url_style == "path" or dotted:
+        return _styled(bucket, endpoints.regional_host(settings.region), "path")
+    everywhere = endpoints.serves_globally(settings.region)
+    host = endpoints.AWS_HOST if everywhere else endpoints.regional_host(settings.region)
+    return _styled(bucket, host, "host")
+
+
+def _styled(bucket: str, host: str, style: str) -> str:
+    return f"{bucket}.{host}" if style == "host" else f"{host}/{bucket}"
+
+
+def _cdn(domain: str, scheme: str) -> tuple[str, str]:
+    """Splits `host`, `host/path`, `//host` or a whole URL; a host's own letters become ASCII."""
+    parts = urlsplit(domain if "//" in domain else f"//{domain}")
+    host = parts.netloc if parts.netloc.isascii() else parts.netloc.encode("idna").decode()
+    return parts.scheme or scheme, host + quote(parts.path.rstrip("/"), f"{_SAFE}%")
+
+
+def clean(filename: str) -> str | None:
+    """Returns a file name as a browser would ask for it: no empty and no `.` segments.
+
+    None when it leads out of its folder (`..`): no key can be meant.
+    """
+    if _CLEAN.fullmatch(filename):
+        return filename
+    segments = filename.split("/")
+    if ".." in segments:
+        return None
+    kept = [segment for segment in segments if segment not in {"", "."}]
+    tail = "/" if kept and segments[-1] in {"", "."} else ""
+    return "/".join(kept) + tail
+
+
+def quoted(path: str) -> str:
+    """Returns a path with everything percent-encoded that does not stand for itself."""
+    return quote(path, _SAFE)
+
+
+class Urls:
+    """The URLs of one app's published files.
+
+    Args:
+        settings: the app's.
+        stays_local: tells the files, by their path in the static folder, whose URL is Flask's own.
+
+    Raises:
+        SettingsError: no bucket is configured.
+    """
+
+    def __init__(self, settings: Settings, stays_local: Callable[[str], bool]) -> None:
+        self.base = base(settings)
+        self._stays_local = stays_local
+        self._mounts: dict[str, tuple[Mount, ...]] = {}
+        self._starts: dict[str, str] = {}
+
+    def knows(self, endpoint: str) -> bool:
+        """Returns whether `add` was called for the endpoint."""
+        return endpoint in self._mounts
+
+    def add(self, endpoint: str, mounts: tuple[Mount, ...]) -> None:
+        """Makes an endpoint known; without mounts, its URLs are Flask's own."""
+        self._mounts[endpoint] = mounts
+        if len(mounts) == 1 and not mounts[0].values:
+            self._starts[endpoint] = self.base.url(quoted(mounts[0].path))
+
+    def plain(self, endpoint: str, filename: str) -> str | None:
+        """Returns the URL of a file by nothing but a name that needs no cleaning, else None."""
+        start = self._starts.get(endpoint)
+        if start is None or _CLEAN.fullmatch(filename) is None or self._stays_local(filename):
+            return None
+        return start + filename
+
+    def general(self, endpoint: str, values: Mapping[str, object]) -> str | None:
+        """Returns the URL for any name and values, None where Flask's own is meant.
+
+        Args:
+            endpoint: one that was added.
+            values: as `url_for` takes them: `filename`, the rule's variables, `_scheme`, what means
+                nothing here (`_external`, `_method`, `_anchor`); the others are query arguments.
+        """
+        filename = values.get("filename")
+        name = None if filename is None else clean(str(filename))
+        mount = _matching(self._mounts[endpoint], values)
+        if name is None or mount is None or self._stays_local(name):
+            return None
+        query = _query({k: v for k, v in values.items() if k not in {*_NO_QUERY, *mount.values}})
+        scheme = values.get("_scheme")
+        return self.base.url(
+            quoted(mount.path + name) + query, None if scheme is None else str(scheme)
+        )
+
+
+_NO_QUERY = frozenset({"filename", "_scheme", "_external", "_method", "_anchor"})
+
+
+def _matching(mounts: tuple[Mount, ...], values: Mapping[str, object]) -> Mount | None:
+    for mount in mounts:
+        if all(str(values.get(name)) == value for name, value in mount.values.items()):
+            return mount
+    return None
+
+
+def _query(values: Mapping[str, object]) -> str:
+    """Returns `?…` as werkzeug writes it: lists repeat their name, None is left out."""
+    pairs = [
+        (name, item)
+        for name, value in values.items()
+        for item in (value if isinstance(value, list | tuple) else [value])
+        if item is not None
+    ]
+    return "?" + urlencode(pairs, safe="!$'()*,/:;?@") if pairs else ""
