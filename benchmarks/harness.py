@@ -166,9 +166,9 @@ def compare(
     ``before`` and ``after`` run around each command and are not timed; ``after`` may raise when
     the command did not do its job.
     """
-    pairs = []
-    for _ in range(rounds + 1):
-        pairs.append(tuple(between(before, after, command) for command in (first, second)))
+    pairs = [
+        (between(before, after, first), between(before, after, second)) for _ in range(rounds + 1)
+    ]
     firsts, seconds = zip(*pairs[1:], strict=True)
     return Comparison(Summary(first.name, firsts), Summary(second.name, seconds))
 
@@ -229,7 +229,7 @@ def report(where: Machine, results: Iterable[Result]) -> str:
     return "\n".join(lines)
 
 
-RUN_TITLES = ("command", "runs", "wall (median)", "min–max", "CPU", "peak RSS", "paired ratio")
+RUN_TITLES = ("command", "runs", "wall (median)", "min to max", "CPU", "peak RSS", "paired ratio")
 FIGURE_TITLES = ("figure", "value", "limit", "", "note")
 
 
@@ -237,7 +237,7 @@ def run_rows(result: Result) -> Iterator[tuple[str, ...]]:
     """A row a command."""
     for comparison in result.comparisons:
         low, high = min(comparison.ratios), max(comparison.ratios)
-        ratio = f"{comparison.ratio:.2f} ({low:.2f}–{high:.2f})"
+        ratio = f"{comparison.ratio:.2f} ({low:.2f} to {high:.2f})"
         yield (*summary_row(comparison.first), ratio)
         yield (*summary_row(comparison.second), "")
 
@@ -249,7 +249,7 @@ def summary_row(summary: Summary) -> tuple[str, ...]:
         summary.name,
         str(len(summary.runs)),
         f"{summary.wall:.3f} s",
-        f"{low:.3f}–{high:.3f} s",
+        f"{low:.3f} to {high:.3f} s",
         f"{summary.cpu:.2f} s",
         f"{summary.peak_rss / 1e6:.0f} MB",
     )

@@ -25,7 +25,7 @@ from email.utils import formatdate
 from typing import cast
 
 from s3_memory import Request, S3Error, Store, error_answer, operation
-from wire import Answer, BadRequest, BodyReader, Head, parse_head, render
+from wire import Answer, BadRequest, Body, BodyReader, Head, parse_head, render
 
 HOST = "127.0.0.1"
 #: A connection may run ahead of a limited link by this much before it is paused, in seconds.
@@ -160,16 +160,15 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
-        self._head: Head | None = None
-        self._reader: BodyReader | None = None
+        self._incoming: tuple[Head, BodyReader] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is here."""
+        """A client is here (uvloop's transports are no ``asyncio.Transport``, hence the cast)."""
         self._transport = cast("asyncio.Transport", transport)
         self._service.connections.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _: Exception | None) -> None:
         """It is gone; an answer under way has nobody to go to."""
         self._transport = None
         self._service.connections.discard(self)
@@ -196,10 +195,14 @@ class Connection(asyncio.Protocol):
         """Go on as far as the buffer allows; nothing while an answer waits."""
         try:
             while self._timer is None and self._buffer:
-                if not (self._take_body() if self._reader else self._take_head()):
+                if not self._step():
                     return
         except BadRequest:
             self._close()
+
+    def _step(self) -> bool:
+        """Whether something was consumed."""
+        return self._take_body(*self._incoming) if self._incoming else self._take_head()
 
     def _take_head(self) -> bool:
         raw, end, rest = self._buffer.partition(b"\r\n\r\n")
@@ -207,28 +210,26 @@ class Connection(asyncio.Protocol):
             if len(raw) > MAX_HEAD:
                 raise BadRequest(raw)
             return False
-        self._head, self._buffer = parse_head(raw), rest
-        discard = self._service.options.discard_bodies
-        self._reader = BodyReader(self._head.headers, discard=discard)
-        self._expect(self._head)
-        return self._take_body()
+        self._buffer = rest
+        head = parse_head(raw)
+        reader = BodyReader(head.headers, discard=self._service.options.discard_bodies)
+        self._incoming = head, reader
+        self._expect(head)
+        return self._take_body(head, reader)
 
     def _expect(self, head: Head) -> None:
         """``100 Continue`` at once: only final answers wait."""
         if self._transport and head.headers.get("expect", "").lower() == "100-continue":
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _take_body(self) -> bool:
-        assert self._reader
-        self._buffer = self._reader.feed(self._buffer)
-        if self._reader.done:
-            self._dispatch()
-        return self._reader is None
+    def _take_body(self, head: Head, reader: BodyReader) -> bool:
+        self._buffer = reader.feed(self._buffer)
+        if reader.done:
+            self._incoming = None
+            self._dispatch(head, reader.body())
+        return reader.done
 
-    def _dispatch(self) -> None:
-        assert self._head and self._reader
-        head, body = self._head, self._reader.body()
-        self._head = self._reader = None
+    def _dispatch(self, head: Head, body: Body) -> None:
         close = head.headers.get("connection", "").lower() == "close"
         own = self._service.own(head.path)
         if own:

@@ -11,11 +11,11 @@ from pathlib import Path
 SEED = 20
 SMALLEST, LARGEST = 2_000, 8_000
 BLOCK = 4 * 1024 * 1024
-WORDS = "accent banner border button card footer grid header item list menu nav panel row".split()
+WORDS = ("banner", "button", "card", "footer", "grid", "header", "item", "menu", "panel", "row")
 
 
 def many_small(folder: Path, count: int = 4000) -> Path:
-    """``folder`` with ``count`` valid files of 2–8 kB: style sheets, scripts, SVG, PNG, nested."""
+    """``folder`` with ``count`` valid, nested files of 2 to 8 kB: CSS, JavaScript, SVG, PNG."""
     source = random.Random(SEED)
     kinds = tuple(MAKERS.items())
     for number in range(count):

@@ -15,6 +15,7 @@ import timeit
 from collections.abc import Callable, Sequence
 
 import flask
+
 import flask_s3
 
 #: What publishing needs and serving does not.

@@ -126,7 +126,8 @@ class Sink:
 class Writer(Protocol):
     """Whatever takes decoded bytes."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes) -> None:
+        """Take the next bytes."""
 
 
 class Sized:

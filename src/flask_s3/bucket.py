@@ -20,6 +20,8 @@ from .store import METADATA_PREFIX
 
 _SID = "FlaskS3PublicRead"
 _CHECK_SECONDS = 5
+_KMS = " (KMS)"
+_UNBLOCK = "public access could not be unblocked"
 
 
 def create(
@@ -72,29 +74,76 @@ def policy(bucket: str, region: str, key_prefixes: Sequence[str]) -> dict[str, A
     return {"Version": "2012-10-17", "Statement": [statement]}
 
 
-def unreadable(url: str) -> str | None:
-    """Returns why anybody's browser cannot read a published URL; None when it can.
+def check_access(
+    url: str,
+    settings: Settings,
+    region: str,
+    key_prefixes: Sequence[str],
+    acl_refusal: str | None,
+) -> list[str]:
+    """Asks for one published object as a browser would; returns what is in the way, if anything.
 
-    Raises:
-        OSError: it could not be found out.
+    Args:
+        url: where the object should be readable by anybody.
+        settings: bucket and endpoint, for the commands that mend it.
+        region: of the bucket.
+        key_prefixes: of the static routes.
+        acl_refusal: the code with which the store refused ACLs, None when it did not.
     """
-    request = urllib.request.Request(url, method="GET", headers={"Range": "bytes=0-0"})  # noqa: S310
+    try:
+        answer = _unreadable(url)
+    except OSError as error:
+        return [f"It could not be checked whether browsers can read {url} ({error})."]
+    if answer is None:
+        return []
+    if answer.endswith(_KMS):
+        mend = (
+            "since the bucket encrypts with SSE-KMS, which makes anonymous reads impossible: set "
+            "its default encryption to SSE-S3 (AES256), then publish everything again (--force)."
+        )
+    else:
+        command = _how_to_open(
+            settings.require_bucket(), region, key_prefixes, settings.endpoint_url
+        )
+        mend = (
+            f"since {_WHY_CLOSED.get(acl_refusal or '', 'no policy or ACL allows it')}, and a "
+            "deploy never changes an existing bucket's policy. To let anybody read the static "
+            f"files, merge this into the bucket's policy: {command}"
+        )
+    return [f"Browsers cannot read what was published: {url} answers {answer}, {mend}"]
+
+
+_WHY_CLOSED = {
+    "AccessControlListNotSupported": "ACLs are disabled on the bucket (AWS's default)",
+    "AccessDenied": "public ACLs are blocked on the bucket, or s3:PutObjectAcl is not granted",
+}
+
+
+def _unreadable(url: str) -> str | None:
+    """Returns what a browser gets instead of the object, None when it gets it."""
+    request = urllib.request.Request(url, headers={"Range": "bytes=0-0"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=_CHECK_SECONDS):  # noqa: S310
             return None
     except urllib.error.HTTPError as error:
-        # An empty object has no first byte.
-        return None if error.code == 416 else f"HTTP {error.code}"
+        if error.code == 416:  # an empty object has no first byte
+            return None
+        return f"HTTP {error.code}{_KMS if b'KMS' in error.read() else ''}"
 
 
-def how_to_open(bucket: str, region: str, key_prefixes: Sequence[str]) -> str:
-    """Returns the commands that let anybody read the published files of an existing bucket."""
+def _how_to_open(
+    bucket: str, region: str, key_prefixes: Sequence[str], endpoint_url: str | None
+) -> str:
+    """Returns the commands that let anybody read the published files of an existing bucket.
+
+    The second is for every store; the first fails where there is no Block Public Access.
+    """
+    which = f"--bucket {bucket}" + (f" --endpoint-url {endpoint_url}" if endpoint_url else "")
     text = json.dumps(policy(bucket, region, key_prefixes))
     return (
-        "aws s3api put-public-access-block --bucket "
-        f"{bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,"
-        "BlockPublicPolicy=false,RestrictPublicBuckets=false && "
-        f"aws s3api put-bucket-policy --bucket {bucket} --policy '{text}'"
+        f"aws s3api put-public-access-block {which} --public-access-block-configuration "
+        "BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=false,"
+        f"RestrictPublicBuckets=false ; aws s3api put-bucket-policy {which} --policy '{text}'"
     )
 
 
@@ -104,7 +153,7 @@ def _open(client: Any, bucket: str, region: str, key_prefixes: Sequence[str]) ->
     if not _has_acls(client, bucket):
         steps = [
             (
-                "public access could not be unblocked",
+                _UNBLOCK,
                 lambda: client.put_public_access_block(
                     Bucket=bucket,
                     PublicAccessBlockConfiguration={
@@ -137,14 +186,18 @@ def _set_cors(client: Any, bucket: str) -> None:  # noqa: ANN401
 
 
 def _has_acls(client: Any, bucket: str) -> bool:  # noqa: ANN401
-    """Returns whether ACLs are known to be enabled, so that the objects' own ACL opens them."""
+    """Returns whether ACLs are known to be enabled, so that the objects' own ACL opens them.
+
+    Ceph, which cannot disable them, answers without rules.
+    """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
-        rules = client.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]["Rules"]
+        controls = client.get_bucket_ownership_controls(Bucket=bucket)["OwnershipControls"]
     except (BotoCoreError, ClientError):
         return False
-    return any(rule["ObjectOwnership"] != "BucketOwnerEnforced" for rule in rules)
+    rules = controls.get("Rules", ())
+    return all(rule["ObjectOwnership"] != "BucketOwnerEnforced" for rule in rules)
 
 
 def _tried(bucket: str, what: str, step: Callable[[], Any]) -> str | None:
@@ -153,13 +206,20 @@ def _tried(bucket: str, what: str, step: Callable[[], Any]) -> str | None:
     try:
         step()
     except (BotoCoreError, ClientError) as error:
+        if what == _UNBLOCK and _code(error) == "NotImplemented":
+            return None  # a store that knows no Block Public Access blocks nothing
         return f"Bucket {bucket!r} was created, but {what} ({error}): set it by hand."
     return None
 
 
+def _code(error: Exception) -> str:
+    answer = getattr(error, "response", {})
+    return str(answer.get("Error", {}).get("Code", type(error).__name__))
+
+
 def _refused(operation: str, bucket: str, error: Exception) -> StoreError:
     answer = getattr(error, "response", {})
-    code = answer.get("Error", {}).get("Code", type(error).__name__)
+    code = _code(error)
     why = {
         "BucketAlreadyExists": "somebody else has a bucket of that name: choose another.",
         "AccessDenied": "the credentials lack s3:CreateBucket: grant it, or create it by hand.",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 20
 """Lines of a list that are shown before the rest is counted."""
+_INTERRUPTED = 130
+"""What shells answer for Ctrl-C: 128 + SIGINT."""
 
 
 @click.group("s3", context_settings={"help_option_names": ["-h", "--help"]})
@@ -45,7 +47,8 @@ def s3() -> None:
       flask s3 preview             the app, with its files from a bucket on this machine
 
     The settings (FLASKS3_BUCKET_NAME, ...) are the app's own.
-    Exit codes: 0 done; 1 something could not be published; 2 wrong usage or settings.
+    Exit codes: 0 done; 1 something could not be published; 2 wrong usage or settings; 130
+    interrupted.
     """
 
 
@@ -106,10 +109,12 @@ def deploy(
             _show_dry_run(prepared, as_json=as_json)
             _exit_for(prepared.plan.refusals)
             return
-        if prepared.bucket_missing:
-            _may_create(prepared.store.bucket, yes=yes)
+        if prepared.remote.bucket_missing:
+            _may_create(prepared.remote.store.bucket, yes=yes)
         result = _carried_out(prepared, quiet=as_json)
         _show_result(result, as_json=as_json)
+        if result.interrupted:
+            raise click.exceptions.Exit(_INTERRUPTED)
         _exit_for(result.failed)
 
 
@@ -139,7 +144,7 @@ def preview(port: int, host: str) -> None:
         previewing.point_at(app, store)
         prepared = _prepared(_order(None, include_hidden=False, verify_remote=False, force=False))
         _show_result(_carried_out(prepared, quiet=False), as_json=False)
-        click.echo(f"\nFiles  {store.endpoint}/{prepared.store.bucket}/")
+        click.echo(f"\nFiles  {store.endpoint}/{prepared.remote.store.bucket}/")
         click.echo(f"App    http://{host}:{port}/   (Ctrl-C ends both)")
         previewing.serve(app, host, port)
 
@@ -199,6 +204,9 @@ def _explained() -> Iterator[None]:
     except FlaskS3Error as error:
         click.secho(f"Error: {error}", fg="red", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
+    except KeyboardInterrupt as error:
+        click.echo("Interrupted: nothing was recorded.", err=True)
+        raise click.exceptions.Exit(_INTERRUPTED) from error
 
 
 def _exit_for(failures: object) -> None:
@@ -282,8 +290,8 @@ def _show_dry_run(prepared: Prepared, *, as_json: bool) -> None:
 def _show_plan(prepared: Prepared) -> None:
     planned = prepared.plan
     _show_warnings(prepared.warnings)
-    if prepared.bucket_missing:
-        click.echo(f"create  bucket {prepared.store.bucket}")
+    if prepared.remote.bucket_missing:
+        click.echo(f"create  bucket {prepared.remote.store.bucket}")
     for put in planned.puts:
         click.echo(f"upload  {put.key}  ({put.reason})")
     for refusal in planned.refusals:
@@ -322,8 +330,8 @@ def _print_json(**values: Any) -> None:  # noqa: ANN401
 
 def _show_status(prepared: Prepared) -> None:
     _show_warnings(prepared.warnings)
-    record = None if prepared.current is None else prepared.current.record
-    click.echo(f"Bucket    {prepared.store.bucket} ({prepared.store.region})")
+    record = prepared.remote.record
+    click.echo(f"Bucket    {prepared.remote.store.bucket} ({prepared.remote.store.region})")
     if record is None:
         click.echo("Release   none yet: flask s3 deploy makes the first")
     else:

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,14 +40,12 @@ class Collection:
         assets: with distinct keys, in the order of the keys.
         refusals: files that cannot or must not be published, each with the reason.
         warnings: what was noticed.
-        key_prefixes: where the app's objects live, one a mount: `static/`, `admin/static/`.
         whole: whether every file of the app is here (False: a filter left some out).
     """
 
     assets: tuple[Asset, ...]
     refusals: tuple[Refuse, ...]
     warnings: tuple[str, ...]
-    key_prefixes: tuple[str, ...]
     whole: bool
 
 
@@ -76,6 +74,17 @@ class Selection:
             raise SettingsError(
                 f"{source} is {regex!r}, which is no regular expression ({error}): correct it."
             ) from None
+
+
+def key_prefixes(app: Flask, settings: Settings) -> tuple[str, ...]:
+    """Returns where an app's objects live, such as `static/` and `admin/static/`; no disk is read.
+
+    None of them begins with another.
+    """
+    start = settings.prefix.strip("/") + "/" if settings.prefix.strip("/") else ""
+    mounts = (mount for route in static_routes(app) for mount in route.mounts)
+    paths = {start + mount.path.lstrip("/") for mount in mounts}
+    return tuple(p for p in sorted(paths) if not any(p != q and p.startswith(q) for q in paths))
 
 
 def collect(app: Flask, settings: Settings, selection: Selection) -> Collection:
@@ -109,6 +118,8 @@ class _Collector:
         self._settings = settings
         self._selection = selection
         self._ignored = matcher("FLASKS3_IGNORE", settings.ignore)
+        # A pattern that takes back decides file by file, as `url_for` asks: no folder is skipped.
+        self._skips_folders = not any(line.startswith("!") for line in settings.ignore)
         self._prefix = settings.prefix.strip("/")
         self._notes = Notes()
         self._refusals: dict[str, Refuse] = {}
@@ -126,14 +137,8 @@ class _Collector:
             tuple(asset for asset in assets if asset is not None),
             tuple(self._refusals.values()),
             self._notes.all(),
-            self._key_prefixes(routes),
             self._selection.pattern is None,
         )
-
-    def _key_prefixes(self, routes: Iterable[StaticRoute]) -> tuple[str, ...]:
-        start = f"{self._prefix}/" if self._prefix else ""
-        paths = {start + mount.path.lstrip("/") for route in routes for mount in route.mounts}
-        return tuple(p for p in sorted(paths) if not any(p != q and p.startswith(q) for q in paths))
 
     def _key(self, found: _Found) -> str:
         path = found.url_path.lstrip("/")
@@ -195,7 +200,9 @@ class _Collector:
                 f"The file name {entry.path!a} is not UTF-8, so no URL can name it: rename it.",
             )
             return True
-        return self._ignored(f"{name}/" if entry.is_dir() else name)
+        if entry.is_dir():
+            return self._skips_folders and self._ignored(f"{name}/")
+        return self._ignored(name)
 
     def _is_wanted(self, name: str) -> bool:
         pattern = self._selection.pattern

@@ -36,6 +36,8 @@ _PARTITIONS = (
     ("eusc-", "amazonaws.eu", "aws-eusc"),
     ("us-iso-", "c2s.ic.gov", "aws-iso"),
     ("us-isob-", "sc2s.sgov.gov", "aws-iso-b"),
+    ("eu-isoe-", "cloud.adc-e.uk", "aws-iso-e"),
+    ("us-isof-", "csp.hci.ic.gov", "aws-iso-f"),
     ("us-gov-", "amazonaws.com", "aws-us-gov"),
     ("", "amazonaws.com", "aws"),
 )
@@ -59,7 +61,7 @@ def regional_host(region: str | None) -> str:
 
 def is_aws(host: str) -> bool:
     """Returns whether a host is AWS's own."""
-    return host.endswith(tuple(suffix for _, suffix, _ in _PARTITIONS))
+    return host.endswith(tuple(f".{suffix}" for _, suffix, _ in _PARTITIONS))
 
 
 def serves_globally(region: str | None) -> bool:

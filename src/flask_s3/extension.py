@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from blinker import Namespace
@@ -12,7 +13,7 @@ from flask import Flask, current_app, has_request_context, request
 from .patterns import matcher
 from .routes import may_be_static, static_route
 from .settings import DEFAULT_SETTINGS, Settings, fill_in, flag
-from .urls import Urls
+from .urls import CALLS_OWN, Urls
 
 if TYPE_CHECKING:
     from .deploy import Result
@@ -68,10 +69,11 @@ class State:
             config["FLASKS3_ACTIVE"] = False
         cache_control = config.get("FLASKS3_CACHE_CONTROL")
         if flag("FLASKS3_USE_CACHE_CONTROL", config["FLASKS3_USE_CACHE_CONTROL"]) and cache_control:
-            config["FLASKS3_HEADERS"] = {
-                **dict(config["FLASKS3_HEADERS"] or {}),
-                "Cache-Control": cache_control,
-            }
+            with suppress(TypeError, ValueError):  # a deploy names wrong headers; pages stay up
+                config["FLASKS3_HEADERS"] = {
+                    **dict(config["FLASKS3_HEADERS"] or {}),
+                    "Cache-Control": cache_control,
+                }
 
     def settings(self, **overrides: str | None) -> Settings:
         """Returns the settings for publishing, as they are now.
@@ -81,11 +83,31 @@ class State:
         """
         return Settings.read(self._app.config, filled_in=self._filled_in, overrides=overrides)
 
-    def python_url_for(self, endpoint: str, **values: Any) -> str:  # noqa: ANN401
-        """Stands in for `app.url_for`, which `flask.url_for` and `redirect` helpers ask."""
-        if self._serving().python_urls:
-            return self.url_for(endpoint, values)
-        return self._flask_url_for(endpoint, **values)
+    def python_url_for(
+        self,
+        endpoint: str,
+        *,
+        _anchor: str | None = None,
+        _method: str | None = None,
+        _scheme: str | None = None,
+        _external: bool | None = None,
+        **values: Any,  # noqa: ANN401
+    ) -> str:
+        """Stands in for `app.url_for`, which `flask.url_for` asks; the same signature."""
+        if may_be_static(endpoint) and self._is_active() and self._serving().python_urls:
+            url = self._static_url(
+                endpoint, values if _scheme is None else {**values, "_scheme": _scheme}
+            )
+            if url is not None:
+                return url
+        return self._flask_url_for(
+            endpoint,
+            _anchor=_anchor,
+            _method=_method,
+            _scheme=_scheme,
+            _external=_external,
+            **values,
+        )
 
     def url_for(self, endpoint: str, values: dict[str, Any]) -> str:
         """Returns the URL of an endpoint: the bucket's for a published file, else Flask's own.
@@ -120,11 +142,15 @@ class State:
         if not urls.knows(endpoint) and not self._learn(urls, endpoint):
             return None
         if self._app.url_default_functions:
-            self._app.inject_url_defaults(endpoint, values := dict(values))
+            own = {name: value for name, value in values.items() if name not in CALLS_OWN}
+            self._app.inject_url_defaults(endpoint, own)
+            values = {**own, "_scheme": values.get("_scheme")}
         if len(values) == 1 and type(filename := values.get("filename")) is str:
             url = urls.plain(endpoint, filename)
             if url is not None:
                 return url
+        if self._app.url_map.sort_parameters:
+            values = dict(sorted(values.items(), key=self._app.url_map.sort_key))
         return urls.general(endpoint, values)
 
     def _learn(self, urls: Urls, endpoint: str) -> bool:

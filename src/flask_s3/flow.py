@@ -61,13 +61,13 @@ class _Running(Generic[T]):
     job: Job[T]
     attempt: int
     serial: int
+    error: StoreError | None = None
 
 
 class Flow(Iterator[Outcome[T]]):
     """Runs jobs and yields their outcomes as they end, in no particular order.
 
-    An iterator rather than a generator: when Ctrl-C interrupts a step, the next step goes on where
-    it was, so that `stop` can be followed by draining what is in flight.
+    Each job that was taken has exactly one outcome, also after `stop`.
 
     Args:
         jobs: taken only as there is room for them.
@@ -87,16 +87,22 @@ class Flow(Iterator[Outcome[T]]):
         self._serial = 0
         self._narrowed_at = 0
         self._later: list[tuple[float, int, _Running[T]]] = []
-        self._ended: SimpleQueue[tuple[_Running[T], Future[T]]] = SimpleQueue()
+        self._ended: SimpleQueue[tuple[_Running[T], Future[T]] | None] = SimpleQueue()
 
     def stop(self) -> None:
-        """Takes no further job and repeats none; what is in flight is still waited for."""
+        """Takes no further job and repeats none; what is in flight is still waited for.
+
+        May be called by a signal handler.
+        """
         self._stopped = True
-        self._later.clear()
+        self._ended.put(None)
 
     def __next__(self) -> Outcome[T]:
         while True:
             self._fill()
+            if self._stopped and self._later:
+                running = heappop(self._later)[2]
+                return Outcome(running.job.key, None, running.error)
             if not self._in_flight and not self._later:
                 raise StopIteration
             ended = self._wait()
@@ -111,17 +117,20 @@ class Flow(Iterator[Outcome[T]]):
             self._send(running)
 
     def _due(self) -> _Running[T] | None:
-        if self._later and self._later[0][0] <= time.monotonic():
-            return heappop(self._later)[2]
         if self._stopped:
             return None
+        if self._later and self._later[0][0] <= time.monotonic():
+            return heappop(self._later)[2] if self._has_room(self._later[0][2].job) else None
         if self._held is None:
             self._held = next(self._jobs, None)
         job = self._held
-        if job is None or (self._in_flight and self._bytes + job.weight > self._most_bytes):
+        if job is None or not self._has_room(job):
             return None
         self._held = None
         return _Running(job, 1, 0)
+
+    def _has_room(self, job: Job[T]) -> bool:
+        return not self._in_flight or self._bytes + job.weight <= self._most_bytes
 
     def _send(self, running: _Running[T]) -> None:
         self._serial += 1
@@ -133,6 +142,8 @@ class Flow(Iterator[Outcome[T]]):
 
     def _wait(self) -> tuple[_Running[T], Future[T]] | None:
         timeout = max(0.0, self._later[0][0] - time.monotonic()) if self._later else None
+        if timeout == 0 and self._in_flight:
+            timeout = None  # what is due has no room before an answer makes it
         try:
             return self._ended.get(timeout=timeout)
         except Empty:
@@ -151,11 +162,12 @@ class Flow(Iterator[Outcome[T]]):
             return None
         if not isinstance(error, Exception):
             raise error
+        if not (isinstance(error, StoreError) and error.throttled):
+            self._widen()  # one broken file must not make all the others wait in line
         return Outcome(running.job.key, None, error)
 
     def _goes_again(self, running: _Running[T], error: StoreError) -> bool:
-        if self._stopped:
-            return False
+        running.error = error
         if error.learned:
             self._put_off(running, 0.0)
             return True

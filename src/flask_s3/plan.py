@@ -136,3 +136,31 @@ def _judged(wanted: Object, held: Known | None) -> Put | Keep:
 def _different(wanted: Mapping[str, str], held: Mapping[str, str]) -> str:
     names = sorted(name for name in {*wanted, *held} if wanted.get(name) != held.get(name))
     return ", ".join(f"{n} {held.get(n, 'unset')!r} -> {wanted.get(n, 'unset')!r}" for n in names)
+
+
+def without_foreign(plan: Plan, others: Mapping[str, Mapping[str, Known]]) -> Plan:
+    """Returns the plan with refusals for what would overwrite another app's different object.
+
+    Args:
+        plan: what is to be done.
+        others: what the other apps in the bucket published, by app and key.
+    """
+    puts = {put.key: put for put in plan.puts}
+    refusals = list(plan.refusals)
+    for app, objects in others.items():
+        for key in puts.keys() & objects.keys():
+            if not _is_equal(puts[key].object, objects[key]):
+                refusals.append(Refuse(key, _belongs_to(app)))
+                del puts[key]
+    return Plan(tuple(puts.values()), plan.keeps, tuple(refusals))
+
+
+def _is_equal(wanted: Object, held: Known) -> bool:
+    return (wanted.body.sha256, headers.kept(wanted.headers)) == (held.sha256, held.headers)
+
+
+def _belongs_to(app: str) -> str:
+    return (
+        f"The app {app!r} publishes another file under this key in the same bucket: give one of "
+        f"them its own FLASKS3_PREFIX, or, if both are the same app, set FLASKS3_APP = {app!r}."
+    )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -75,28 +78,38 @@ def publish(
     jobs = (_job(store, put.object, public=public) for put in plan.puts)
     flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT)
     done = Published()
-    for outcome in _draining(flow, done):
-        object_ = objects.pop(outcome.key)
-        _take_in(done, object_, outcome)
-        progress.advance(object_.key, object_.body.size)
-        if done.cause is not None and done.cause.code in _HOPELESS:
-            flow.stop()
+    with _interruptible(flow, done):
+        for outcome in flow:
+            object_ = objects.pop(outcome.key)
+            _take_in(done, object_, outcome)
+            progress.advance(object_.key, object_.body.size)
+            if done.cause is not None and done.cause.code in _HOPELESS:
+                flow.stop()
     done.unsent = list(objects)
     return done
 
 
-def _draining(flow: Flow[Stored], done: Published) -> Iterator[Outcome[Stored]]:
-    """Yields the flow's outcomes; the first Ctrl-C only keeps it from going on with more."""
-    while True:
-        try:
-            yield next(flow)
-        except StopIteration:
-            return
-        except KeyboardInterrupt:
-            if done.interrupted:
-                raise
-            done.interrupted = True
-            flow.stop()
+@contextmanager
+def _interruptible(flow: Flow[Stored], done: Published) -> Iterator[None]:
+    """Makes the first Ctrl-C only keep the flow from going on with more; the second raises.
+
+    An exception could come between any two steps, and what is in flight be miscounted.
+    """
+
+    def stop(_number: int, _frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        done.interrupted = True
+        flow.stop()
+
+    ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not ours or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _job(store: Store, object_: Object, *, public: bool) -> Job[Stored]:

@@ -26,10 +26,12 @@ class Mount:
     Attributes:
         path: percent-decoded, from `/` to `/`, such as `/static/`.
         values: the values of the rule's variables other than `filename`.
+        defaulted: those that a URL need not name, since the rule has a default.
     """
 
     path: str
     values: Mapping[str, str]
+    defaulted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +101,11 @@ def _mounts(app: Flask, rule: Rule) -> Iterator[Mount]:
     adapter = app.url_map.bind("localhost")
     for values in _finite_values(rule):
         url = adapter.build(rule.endpoint, {**values, "filename": ""}, force_external=True)
-        yield Mount(unquote(urlsplit(url).path), values)
+        texts = {name: str(value) for name, value in values.items()}
+        yield Mount(unquote(urlsplit(url).path), texts, frozenset(rule.defaults or ()))
 
 
-def _finite_values(rule: Rule) -> Iterator[dict[str, str]]:
+def _finite_values(rule: Rule) -> Iterator[dict[str, Any]]:
     """Yields each combination of values of the rule's variables; nothing when they are endless."""
     names = sorted(rule.arguments - {"filename"})
     choices = [_choices(rule, name) for name in names]
@@ -110,8 +113,8 @@ def _finite_values(rule: Rule) -> Iterator[dict[str, str]]:
         yield dict(zip(names, combination, strict=True))
 
 
-def _choices(rule: Rule, name: str) -> list[str]:
+def _choices(rule: Rule, name: str) -> list[Any]:
     if rule.defaults and name in rule.defaults:
-        return [str(rule.defaults[name])]
+        return [rule.defaults[name]]
     converter = rule._converters.get(name)  # noqa: SLF001  (werkzeug shows them nowhere else)
     return sorted(converter.items) if isinstance(converter, AnyConverter) else []

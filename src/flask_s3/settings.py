@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from email.utils import format_datetime
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from .errors import CredentialsError, SettingsError
 
@@ -33,7 +33,9 @@ _EMPTY: Mapping[str, str] = MappingProxyType({})
 
 
 def _wrong(key: str, value: object, wanted: str) -> SettingsError:
-    shown = "a secret value" if "KEY" in key or "TOKEN" in key else repr(value)
+    # Of an address with a password, only the address.
+    text = re.sub(r"[^/'\"@]+:[^/'\"@]*@", "…@", repr(value))
+    shown = "a secret value" if "KEY" in key or "TOKEN" in key else text
     return SettingsError(f"{key} is {shown}, but it has to be {wanted}: change the setting.")
 
 
@@ -66,6 +68,13 @@ def _text(key: str, value: object) -> str:
     return _plain(key, value) or ""
 
 
+def _prefix(key: str, value: object) -> str:
+    prefix = _text(key, value)
+    if {".", ".."} & set(prefix.split("/")):
+        raise _wrong(key, value, "a path without '.' and '..' segments, which browsers resolve")
+    return prefix
+
+
 def _bucket(key: str, value: object) -> str | None:
     name = _plain(key, value)
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", name):
@@ -76,7 +85,11 @@ def _bucket(key: str, value: object) -> str | None:
 def _region(key: str, value: object) -> str | None:
     name = _plain(key, value)
     name = _OLD_REGIONS.get(name, name) if name else None
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9-]+", name):
+    # The second: boto 2's other words, such as APNortheast, which 0.3.3 did not know either.
+    if name is not None and (
+        not re.fullmatch(r"[A-Za-z0-9-]+", name)
+        or re.fullmatch(r"(AP|CN|EU|SA|US)[A-Z][a-z]+\d?", name)
+    ):
         raise _wrong(key, value, "a region such as 'eu-west-1', or 'DEFAULT'")
     return name
 
@@ -85,19 +98,32 @@ def _url(key: str, value: object) -> str | None:
     url = _plain(key, value)
     if url is None:
         return None
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    parts = _address(url)
+    if parts is None or parts.scheme not in {"http", "https"}:
         raise _wrong(key, value, "a URL such as 'https://s3.example.com'")
-    if parts.query or parts.fragment or parts.username or parts.path.strip("/"):
+    if parts.path.strip("/"):
         raise _wrong(key, value, "a URL of scheme, host and port only")
     return url.rstrip("/")
+
+
+def _address(url: str) -> SplitResult | None:
+    """Splits a URL; None when host and port cannot be used, or more than a path follows."""
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError:
+        return None
+    odd = re.search(r"[\s<>\"\\@]|:$", parts.netloc) or parts.query or parts.fragment
+    return parts if host and not odd else None
 
 
 def _domain(key: str, value: object) -> str:
     """A host, `host/path`, `//host` or a whole URL; returned without slashes at its end."""
     domain = _text(key, value).strip().rstrip("/")
-    parts = urlsplit(domain if "//" in domain else f"//{domain}")
-    if domain and (not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc):
+    if not domain:
+        return ""
+    parts = _address(domain if "//" in domain else f"//{domain}")
+    if parts is None:
         raise _wrong(key, value, "a host, 'host/path' or a URL without query")
     if parts.scheme not in {"", "http", "https"}:
         raise _wrong(key, value, "an http or https address")
@@ -105,7 +131,7 @@ def _domain(key: str, value: object) -> str:
 
 
 def _style(key: str, value: object) -> str:
-    if value not in {"host", "path"}:
+    if value not in ("host", "path"):
         raise _wrong(key, value, "'host' or 'path'")
     return str(value)
 
@@ -117,6 +143,8 @@ def _count(key: str, value: object) -> int:
 
 
 def _words(key: str, value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
     if isinstance(value, str) or not isinstance(value, Sequence | set | frozenset):
         raise _wrong(key, value, "a list of strings")
     if not all(isinstance(word, str) for word in value):
@@ -149,6 +177,8 @@ def _headers(key: str, value: object) -> Mapping[str, str]:
 
 def _rules(key: str, value: object) -> tuple[tuple[re.Pattern[str], Mapping[str, str]], ...]:
     """Regular expression to headers, in the order given."""
+    if not value:
+        return ()
     if not isinstance(value, Mapping):
         raise _wrong(key, value, "a dict of regular expressions to dicts of headers")
     rules = []
@@ -163,7 +193,8 @@ def _rules(key: str, value: object) -> tuple[tuple[re.Pattern[str], Mapping[str,
 def _setting(key: str, default: object, kind: Kind, about: str) -> Any:  # noqa: ANN401
     """Declares a setting: its key, default, kind (checks and converts) and description."""
     return dataclasses.field(
-        metadata={"key": key, "default": default, "kind": kind, "about": about}
+        repr="SECRET" not in key and "TOKEN" not in key,
+        metadata={"key": key, "default": default, "kind": kind, "about": about},
     )
 
 
@@ -196,7 +227,7 @@ class Settings:
         "says.",
     )
     prefix: str = _setting(
-        "FLASKS3_PREFIX", "", _text, "Stands before every key, and in every URL."
+        "FLASKS3_PREFIX", "", _prefix, "Stands before every key, and in every URL."
     )
     endpoint_url: str | None = _setting(
         "FLASKS3_ENDPOINT_URL",
@@ -491,10 +522,10 @@ def _complete(values: dict[str, Any], environ: Mapping[str, str]) -> None:
     if values["use_cache_control"] and values["cache_control"]:
         others = {k: v for k, v in values["headers"].items() if k.lower() != "cache-control"}
         values["headers"] = MappingProxyType({**others, "Cache-Control": values["cache_control"]})
-    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
-    values["region"] = values["region"] or _region("AWS_REGION", region)
-    endpoint = environ.get("AWS_ENDPOINT_URL_S3") or environ.get("AWS_ENDPOINT_URL")
-    values["endpoint_url"] = values["endpoint_url"] or _url("AWS_ENDPOINT_URL_S3", endpoint)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        values["region"] = values["region"] or _region(name, environ.get(name))
+    for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
+        values["endpoint_url"] = values["endpoint_url"] or _url(name, environ.get(name))
     if not (values["access_key_id"] or values["secret_access_key"]):
         for name in ("access_key_id", "secret_access_key", "session_token"):
             values[name] = _plain(f"AWS_{name.upper()}", environ.get(f"AWS_{name.upper()}"))

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -44,10 +44,14 @@ PART_BYTES = 8 * 1024 * 1024
 PARTS_IN_FLIGHT = 8
 BYTES_IN_FLIGHT = 128 * 1024 * 1024
 
-# The CRT sizes its pools by a throughput to aim at; anything lower opens fewer connections.
-_THROUGHPUT_GBPS = 100.0
-# The smallest pool that the CRT accepts; what is in it is bounded by BYTES_IN_FLIGHT.
-_MEMORY_BYTES = 1024**3
+# The CRT opens 2.5 connections a Gbps that it aims at, however many it is allowed: aimed high, the
+# limit on connections is the one that counts.
+_SMALL_GBPS = 1000.0
+# Large files are as fast when it aims lower, in 60 MB of memory instead of 160.
+_LARGE_GBPS = 10.0
+# The smallest pool that the CRT accepts; it fills what it gets by reading ahead.
+_POOL_BYTES = 256 * 1024**2
+_PART_RETRIES = 5
 
 T = TypeVar("T")
 Headers = Mapping[str, str]
@@ -182,18 +186,25 @@ _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"
 
 @dataclass(slots=True)
 class _Answer:
-    """What comes back on one request; filled by the CRT's callbacks."""
+    """What comes back on one request; filled by the CRT's callbacks, on its threads."""
 
-    status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    fields: list[tuple[str, str]] = field(default_factory=list)
     body: bytearray = field(default_factory=bytearray)
 
-    def on_headers(self, status_code: int, headers: list[tuple[str, str]], **_: object) -> None:
-        self.status = status_code
-        self.headers = {name.lower(): value for name, value in headers}
+    def on_headers(self, headers: list[tuple[str, str]], **_: object) -> None:
+        self.fields = headers
 
     def on_body(self, chunk: bytes, **_: object) -> None:
         self.body += chunk
+
+    def header(self, name: str) -> str:
+        """Returns the value of a header by its lower-case name, empty when there is none."""
+        return next((value for field, value in self.fields if field.lower() == name), "")
+
+    @property
+    def etag(self) -> str:
+        """The ETag without its quotes."""
+        return self.header("etag").strip('"')
 
 
 class S3Store:
@@ -213,7 +224,15 @@ class S3Store:
         self.region = region or settings.region or configured or "us-east-1"
         self.dialect = Dialect()
         self._scheme, self._host, self._root = _address(settings, self.bucket, self.region)
-        self._client = _client(settings, provider, self.region, self._scheme)
+        self._connect = partial(_client, settings, provider, self.region, self._scheme)
+        # One try again in there; the others are ours, so that throttling is seen and obeyed.
+        self._client: S3Client = self._connect(gbps=_SMALL_GBPS, retries=1)
+
+    @cached_property
+    def _parts_client(self) -> S3Client:
+        """The client for bodies in parts: a lost part is sent again, not the whole."""
+        client: S3Client = self._connect(gbps=_LARGE_GBPS, retries=_PART_RETRIES)
+        return client
 
     # -- the protocol
 
@@ -238,20 +257,17 @@ class S3Store:
 
     def head(self, key: str) -> Future[Known | None]:
         """See `Store.head`."""
-        sent = self._request(
-            "HEAD", "HeadObject", self._path(key), {"x-amz-checksum-mode": "ENABLED"}
-        )
-        return _mapped(sent, _known, missing=None)
+        headers = {"x-amz-checksum-mode": "ENABLED"}
+        return self._ask("HEAD", "HeadObject", self._path(key), _known, headers, missing=None)
 
     def get(self, key: str) -> Fetched | None:
         """See `Store.get`."""
         try:
-            answer = self._wait(lambda: self._request("GET", "GetObject", self._path(key)))
+            return self._wait(partial(self._ask, "GET", "GetObject", self._path(key), _fetched))
         except StoreError as error:
             if error.status == 404 and not isinstance(error, BucketMissing):
                 return None
             raise
-        return Fetched(bytes(answer.body), answer.headers.get("etag", "").strip('"'))
 
     def put(
         self,
@@ -272,7 +288,7 @@ class S3Store:
         if condition is not None:
             name, value = condition.header
             sent[name] = value
-        return _mapped(self._upload(key, body, sent), self._stored)
+        return self._upload(key, body, sent)
 
     def write(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> Stored:
         """See `Store.write`."""
@@ -282,7 +298,7 @@ class S3Store:
     def bucket_exists(self) -> bool:
         """See `Store.bucket_exists`."""
         try:
-            self._wait(lambda: self._request("HEAD", "HeadBucket", self._root or "/"))
+            self._wait(partial(self._ask, "HEAD", "HeadBucket", self._root or "/", _whole))
         except StoreError as error:
             if error.status == 404:
                 return False
@@ -301,33 +317,48 @@ class S3Store:
         while True:
             asked = "&".join(f"{n}={quote(v, _QUERY_AS_IS)}" for n, v in sorted(query.items()) if v)
             path = f"{self._root or '/'}?{asked}"
-            answer = self._wait(partial(self._request, "GET", "ListObjectsV2", path))
+            answer = self._wait(partial(self._ask, "GET", "ListObjectsV2", path, _whole))
             page = ET.fromstring(bytes(answer.body))  # noqa: S314
             yield page
             if _text(page, "IsTruncated") != "true":
                 return
             query["continuation-token"] = _text(page, "NextContinuationToken")
 
-    def _request(
-        self, method: str, operation: str, path: str, headers: Headers | None = None
-    ) -> Future[_Answer]:
+    def _ask(
+        self,
+        method: str,
+        operation: str,
+        path: str,
+        convert: Callable[[_Answer], T],
+        headers: Headers | None = None,
+        **request: Any,  # noqa: ANN401
+    ) -> Future[T]:
         from awscrt.s3 import S3RequestType  # noqa: PLC0415
 
-        request = self._http(method, path, headers or {})
-        return self._send(operation, type=S3RequestType.DEFAULT, request=request)
+        http = self._http(method, path, headers or {})
+        kind = S3RequestType.DEFAULT
+        return self._send(operation, self._client, convert, type=kind, request=http, **request)
 
-    def _upload(self, key: str, body: Body, headers: Headers) -> Future[_Answer]:
-        from awscrt.s3 import S3RequestType  # noqa: PLC0415
+    def _upload(self, key: str, body: Body, headers: Headers) -> Future[Stored]:
+        from awscrt.s3 import S3FileIoOptions, S3RequestType  # noqa: PLC0415
 
+        file = body.path if isinstance(body, FileBody) else None
+        request: dict[str, Any] = {"send_filepath": file}
+        client = self._client
+        if body.size > PART_BYTES:
+            client = self._parts_client
+            request["max_active_connections_override"] = PARTS_IN_FLIGHT
+            request["fio_options"] = S3FileIoOptions(should_stream=file is not None)
         stream = BytesIO(body.data) if isinstance(body, BytesBody) else None
-        sent = self._send(
+        return self._send(
             "PutObject",
+            client,
+            self._stored,
+            learn=partial(self.dialect.learn, sent=headers),
             type=S3RequestType.PUT_OBJECT,
             request=self._http("PUT", self._path(key), headers, stream),
-            send_filepath=body.path if isinstance(body, FileBody) else None,
-            max_active_connections_override=PARTS_IN_FLIGHT if body.size > PART_BYTES else None,
+            **request,
         )
-        return _mapped(sent, lambda answer: answer, learn=lambda e: self.dialect.learn(e, headers))
 
     def _http(
         self, method: str, path: str, headers: Headers, stream: BytesIO | None = None
@@ -338,18 +369,45 @@ class S3Store:
             method, path, HttpHeaders([("Host", self._host), *headers.items()]), stream
         )
 
-    def _send(self, operation: str, **request: Any) -> Future[_Answer]:  # noqa: ANN401
-        future: Future[_Answer] = Future()
+    def _send(
+        self,
+        operation: str,
+        client: S3Client,
+        convert: Callable[[_Answer], T],
+        *,
+        missing: Any = ...,  # noqa: ANN401
+        learn: Callable[[StoreError], bool] | None = None,
+        **request: Any,  # noqa: ANN401
+    ) -> Future[T]:
+        """Starts a request and returns the future of its converted answer.
+
+        Args:
+            operation: S3's name for it.
+            client: the CRT's.
+            convert: makes the value.
+            missing: the value of a 404; without it, a 404 is an error.
+            learn: told each error; True marks it as worth sending again.
+            **request: the CRT's arguments.
+        """
+        future: Future[T] = Future()
         answer = _Answer()
 
         def on_done(error: Exception | None, error_body: bytes | None, **_: object) -> None:
-            if error is None:
-                future.set_result(answer)
-            else:
-                future.set_exception(self._error(operation, error, answer, error_body or b""))
+            try:
+                if error is None:
+                    future.set_result(convert(answer))
+                    return
+                made = self._error(operation, error, answer, error_body or b"")
+                if missing is not ... and made.status == 404:
+                    future.set_result(missing)
+                    return
+                made.learned = learn is not None and learn(made)
+                future.set_exception(made)
+            except Exception as bug:
+                future.set_exception(bug)
 
         try:
-            self._client.make_request(
+            client.make_request(
                 operation_name=operation,
                 on_headers=answer.on_headers,
                 on_body=answer.on_body,
@@ -357,7 +415,7 @@ class S3Store:
                 **request,
             )
         except Exception as error:
-            future.set_exception(self._error(operation, error, answer, b""))
+            on_done(error, None)
         return future
 
     def _wait(self, send: Callable[[], Future[T]]) -> T:
@@ -373,14 +431,16 @@ class S3Store:
 
     def _stored(self, answer: _Answer) -> Stored:
         self.dialect.settled = True
-        return Stored(answer.headers.get("etag", "").strip('"'), _date(answer.headers.get("date")))
+        return Stored(answer.etag, _date(answer.header("date")))
 
     def _error(self, operation: str, error: Exception, answer: _Answer, body: bytes) -> StoreError:
-        status = getattr(error, "status_code", None)
+        status, code = _SWALLOWED.get(
+            getattr(error, "name", ""), (getattr(error, "status_code", None), "")
+        )
         if status is None:
             return self._transport_error(operation, error)
-        code = _tag(body, "Code") or str(status)
-        region = answer.headers.get("x-amz-bucket-region") or _tag(body, "Region")
+        code = code or _tag(body, "Code") or str(status)
+        region = answer.header("x-amz-bucket-region") or _tag(body, "Region")
         kind: type[StoreError] = StoreError
         if status == 412:
             kind = PreconditionFailed
@@ -416,6 +476,13 @@ class S3Store:
 _SIGNED_AS_IS = "/-._~"
 _QUERY_AS_IS = "-._~"
 _TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
+# Answers that the CRT turns into errors of its own, after its retry, and does not hand on.
+_SWALLOWED = {
+    "AWS_ERROR_S3_SLOW_DOWN": (503, "SlowDown"),
+    "AWS_ERROR_S3_INTERNAL_ERROR": (500, "InternalError"),
+    "AWS_ERROR_S3_REQUEST_TIMEOUT": (400, "RequestTimeout"),
+    "AWS_ERROR_S3_REQUEST_TIME_TOO_SKEWED": (403, "RequestTimeTooSkewed"),
+}
 # Answered with 400 although the request was right: the connection was too slow.
 _TRANSIENT_CODES = frozenset({"RequestTimeout", "SlowDown", "InternalError"})
 
@@ -439,6 +506,9 @@ _EXPLANATIONS = {
     "InsufficientStorage": "the store is full: add space or remove objects.",
     "503": "it asked for fewer requests and went on asking: lower FLASKS3_CONCURRENCY.",
     "SlowDown": "it asked for fewer requests and went on asking: lower FLASKS3_CONCURRENCY.",
+    "TooManyRequests": "it asked for fewer requests and went on asking: lower FLASKS3_CONCURRENCY.",
+    "RequestTimeout": "the connection is too slow for so much at once: lower FLASKS3_CONCURRENCY.",
+    "InternalError": "it failed, and failed again: publish again later.",
     "InvalidStorageClass": "it does not know the storage class: correct x-amz-storage-class in "
     "FLASKS3_HEADERS.",
 }
@@ -475,52 +545,28 @@ def client_error(error: StoreError) -> StoreError:
 # -- answers
 
 
-def _mapped(
-    sent: Future[_Answer],
-    convert: Callable[[_Answer], T],
-    *,
-    missing: Any = ...,  # noqa: ANN401
-    learn: Callable[[StoreError], bool] | None = None,
-) -> Future[T]:
-    """Returns a future of the converted answer.
+def _whole(answer: _Answer) -> _Answer:
+    return answer
 
-    Args:
-        sent: the request.
-        convert: makes the value.
-        missing: the value of a 404; without it, a 404 is an error.
-        learn: told each error; True marks it as worth sending again.
-    """
-    future: Future[T] = Future()
 
-    def on_done(done: Future[_Answer]) -> None:
-        error = done.exception()
-        if error is None:
-            future.set_result(convert(done.result()))
-        elif missing is not ... and isinstance(error, StoreError) and error.status == 404:
-            future.set_result(missing)
-        else:
-            if learn is not None and isinstance(error, StoreError):
-                error.learned = learn(error)
-            future.set_exception(error)
-
-    sent.add_done_callback(on_done)
-    return future
+def _fetched(answer: _Answer) -> Fetched:
+    return Fetched(bytes(answer.body), answer.etag)
 
 
 def _known(answer: _Answer) -> Known:
-    headers = answer.headers
-    digest = headers.get("x-amz-checksum-sha256", "")
-    whole = digest and "-" not in digest and headers.get("x-amz-checksum-type") != "COMPOSITE"
+    digest = answer.header("x-amz-checksum-sha256")
+    of_parts = "-" in digest or answer.header("x-amz-checksum-type") == "COMPOSITE"
     return Known(
-        size=int(headers.get("content-length", "0")),
-        etag=headers.get("etag", "").strip('"'),
-        modified=_date(headers.get("last-modified")),
-        sha256=base64.b64decode(digest).hex() if whole else None,
-        headers=kept(headers),
+        size=int(answer.header("content-length") or 0),
+        etag=answer.etag,
+        modified=_date(answer.header("last-modified")),
+        sha256=base64.b64decode(digest).hex() if digest and not of_parts else None,
+        headers=kept(dict(answer.fields)),
     )
 
 
-def _date(value: str | None) -> float:
+@lru_cache(maxsize=64)
+def _date(value: str) -> float:
     """Returns an HTTP date (RFC 9110 § 5.6.7) in seconds since the epoch; 0 when there is none."""
     return parsedate_to_datetime(value).timestamp() if value else 0.0
 
@@ -598,7 +644,13 @@ def _chain() -> tuple[AwsCredentialsProvider, str | None]:
 
 
 def _client(
-    settings: Settings, provider: AwsCredentialsProvider, region: str, scheme: str
+    settings: Settings,
+    provider: AwsCredentialsProvider,
+    region: str,
+    scheme: str,
+    *,
+    gbps: float,
+    retries: int,
 ) -> S3Client:
     from awscrt.s3 import (  # noqa: PLC0415
         S3Client,
@@ -616,11 +668,10 @@ def _client(
             region=region, credential_provider=provider
         ),
         part_size=PART_BYTES,
-        throughput_target_gbps=_THROUGHPUT_GBPS,
-        memory_limit=_MEMORY_BYTES,
+        throughput_target_gbps=gbps,
+        memory_limit=_POOL_BYTES,
         max_active_connections_override=settings.concurrency,
-        # One try again in there; the others are ours, so that throttling is seen and obeyed.
-        retry_config=S3RetryConfig(max_retries=1),
+        retry_config=S3RetryConfig(max_retries=retries),
     )
 
 

@@ -18,7 +18,7 @@ from .settings import Settings
 _SAFE = "/-._~!$&'()*,;=:@"
 # Names that need neither quoting nor cleaning, which is nearly all of them.
 _CLEAN = re.compile(r"(?:[\w~-][\w.~-]*/)*[\w~-][\w.~-]*", re.ASCII)
-_ADDRESS = re.compile(r"\[.*\]|\d{1,3}(\.\d{1,3}){3}|localhost")
+_ADDRESS = re.compile(r".*:.*|\d{1,3}(\.\d{1,3}){3}|localhost")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def _site(settings: Settings, bucket: str) -> tuple[str, str]:
     endpoint = urlsplit(settings.endpoint_url or "")
     if settings.cdn_domain:
         return _cdn(settings.cdn_domain, scheme)
-    if settings.chosen("bucket_domain"):
+    if settings.chosen("bucket_domain") and settings.bucket_domain:
         own, domain = _cdn(settings.bucket_domain, scheme)
         return own, _styled(bucket, domain, settings.url_style)
     if endpoint.hostname and not endpoints.is_aws(endpoint.hostname):
@@ -170,12 +170,18 @@ class Urls:
         )
 
 
-_NO_QUERY = frozenset({"filename", "_scheme", "_external", "_method", "_anchor"})
+CALLS_OWN = frozenset({"_scheme", "_external", "_method", "_anchor"})
+"""What `url_for` takes beside a URL's values."""
+_NO_QUERY = CALLS_OWN | {"filename"}
 
 
 def _matching(mounts: tuple[Mount, ...], values: Mapping[str, object]) -> Mount | None:
     for mount in mounts:
-        if all(str(values.get(name)) == value for name, value in mount.values.items()):
+        if all(
+            str(given) == value or (given is None and name in mount.defaulted)
+            for name, value in mount.values.items()
+            for given in [values.get(name)]
+        ):
             return mount
     return None
 
@@ -185,7 +191,7 @@ def _query(values: Mapping[str, object]) -> str:
     pairs = [
         (name, item)
         for name, value in values.items()
-        for item in (value if isinstance(value, list | tuple) else [value])
+        for item in (value if isinstance(value, list | tuple | set) else [value])
         if item is not None
     ]
     return "?" + urlencode(pairs, safe="!$'()*,/:;?@") if pairs else ""
