@@ -1,7 +1,7 @@
-"""The storefront from a bucket on this machine: publish it, load its page as a browser would, serve it.
+"""The storefront from a bucket on this machine: published, loaded as a browser would, and served.
 
-    python examples/demo.py           goes on serving until Ctrl-C
-    DEMO_ONCE=1 python examples/demo.py   ends after the check; exit code 1 when anything is missing
+`python examples/demo.py` goes on serving until Ctrl-C; with `DEMO_ONCE=1` in the environment it
+ends after the check. Exit code 1: something that the page asks for was missing.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def fetch(url: str, asked_by: str) -> Loaded:
     """Returns what stands at an address."""
     try:
         with urllib.request.urlopen(url, timeout=10) as answer:
-            return Loaded(url, answer.status, answer.headers.get("Content-Type", ""), answer.read(), asked_by)
+            kind = answer.headers.get("Content-Type", "")
+            return Loaded(url, answer.status, kind, answer.read(), asked_by)
     except urllib.error.HTTPError as error:
         return Loaded(url, error.code, "", b"", asked_by)
     except OSError:
@@ -133,8 +134,9 @@ def free_port(wanted: int) -> int:
 
 def preview(port: int) -> subprocess.Popen[str]:
     """Starts `flask s3 preview`; returns it once the app is served."""
+    command = [sys.executable, "-m", "flask", "--app", "storefront", "s3", "preview"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "flask", "--app", "storefront", "s3", "preview", "--port", str(port)],
+        [*command, "--port", str(port)],
         cwd=STOREFRONT,
         stdout=subprocess.PIPE,
         text=True,

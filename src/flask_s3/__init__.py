@@ -3,11 +3,11 @@
 from .errors import (
     CredentialsError,
     FlaskS3Error,
-    PublishError,
     SettingsError,
     StoreError,
 )
 from .extension import FlaskS3, create_all, get_setting, published, publishing, url_for
+from .result import PublishError
 from .settings import DEFAULT_SETTINGS
 
 __all__ = [

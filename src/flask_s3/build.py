@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def _gzipped(
     read: Callable[[Asset], Iterable[bytes]],
 ) -> bytes | None:
     """Returns the gzip body that 0.3's `FLASKS3_GZIP` asks for; None: the file as it is."""
-    extension = asset.filename.lower().rpartition(".")[2]
+    extension = posixpath.splitext(asset.filename.lower())[1].lstrip(".")
     only = {word.lower().lstrip(".") for word in settings.gzip_only_exts}
     if not settings.gzip or (only and extension not in only):
         return None

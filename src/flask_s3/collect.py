@@ -200,7 +200,7 @@ class _Collector:
                 f"The file name {entry.path!a} is not UTF-8, so no URL can name it: rename it.",
             )
             return True
-        if entry.is_dir():
+        if _is_folder(entry):
             return self._skips_folders and self._ignored(f"{name}/")
         return self._ignored(name)
 
@@ -317,6 +317,13 @@ _ALLOW = (
     "if it may be public all the same, name its path in FLASKS3_ALLOW; else move it out of the "
     "static folder."
 )
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a symlink to itself
+        return False
 
 
 def _is_utf8(name: str) -> bool:

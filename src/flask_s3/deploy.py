@@ -17,6 +17,7 @@ from .collect import Collection, Selection, collect, key_prefixes, read
 from .plan import Known, Plan, Refuse, changes, everything, without_foreign
 from .publish import Progress, Published, publish
 from .remote import Remote, held_by, look
+from .result import Result
 from .settings import Settings
 
 if TYPE_CHECKING:
@@ -38,35 +39,6 @@ class Order:
     everything: str | None = None
     verify_remote: bool = False
     public: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What a deploy did.
-
-    Attributes:
-        uploaded: keys that were written.
-        kept: keys that were right already.
-        deleted: keys that were removed.
-        failed: keys (or paths, where a file has no key) that could not be published.
-        failures: the same, each with its reason.
-        warnings: what was noticed, a sentence each.
-        bytes: how many were sent.
-        seconds: how long it took.
-        release: the id of the release in force afterwards; None before the first.
-        interrupted: whether Ctrl-C kept it from going on.
-    """
-
-    uploaded: tuple[str, ...]
-    kept: tuple[str, ...]
-    deleted: tuple[str, ...]
-    failed: tuple[str, ...]
-    failures: tuple[Refuse, ...]
-    warnings: tuple[str, ...]
-    bytes: int
-    seconds: float
-    release: str | None
-    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +113,8 @@ def _plan(
     return changes(objects, held, collection.refusals)
 
 
-def _foreign(remote: Remote) -> dict[str, Mapping[str, Known]]:
-    return {record.app: record.objects for record in remote.other_records()}
+def _foreign(remote: Remote) -> list[tuple[str, Mapping[str, Known]]]:
+    return [(record.app, record.objects) for record in remote.other_records()]
 
 
 _RECORD_LOST = (
@@ -235,17 +207,18 @@ def _objects_now(prepared: Prepared, published: Published) -> dict[str, Known]:
     """Returns what the store holds of this app after the run, by key.
 
     What a filter left out, was refused or never sent stands there as before; a put that failed is
-    forgotten, so that the next deploy sends it again.
+    forgotten, so that the next deploy sends it again. What is found under a refused key may be
+    another app's, so only what we remember of it counts.
     """
     before = prepared.remote.record
     remembered = {} if before is None else before.objects
     known = {key: held for key, held in prepared.known.items() if held.sha256 is not None}
-    untouched = {keep.key for keep in prepared.plan.keeps} | set(published.unsent)
-    untouched |= {refusal.key for refusal in prepared.plan.refusals}
+    ours = {keep.key for keep in prepared.plan.keeps} | set(published.unsent)
+    untouched = ours | {refusal.key for refusal in prepared.plan.refusals}
     if not prepared.collection.whole:
         untouched |= remembered.keys() - {failure.key for failure in published.failures}
     objects = {key: remembered[key] for key in untouched & remembered.keys()}
-    objects.update({key: known[key] for key in untouched & known.keys()})
+    objects.update({key: known[key] for key in ours & known.keys()})
     objects.update(published.stored)
     return dict(sorted(objects.items()))
 

@@ -7,19 +7,15 @@
     │   ├── BucketMissing       there is no such bucket
     │   ├── WrongRegion         the bucket lives in another region
     │   └── PreconditionFailed  a conditional write lost (412)
-    └── PublishError            something could not be published, everything else was: exit code 1
+    └── PublishError            (in `result.py`) something could not be published, everything else
+                                was: exit code 1
 
 A message is one sentence or two that say what happened, why, and what to do. What the store answers
 is raised as a `StoreError` that is also a `botocore.exceptions.ClientError`, as in 0.3
-(`flask_s3.store` makes it, since importing botocore here would cost every app its start).
+(`flask_s3.s3` makes it, since importing botocore here would cost every app its start).
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .deploy import Result
 
 
 class FlaskS3Error(Exception):
@@ -92,15 +88,3 @@ class WrongRegion(StoreError):
 
 class PreconditionFailed(StoreError):
     """A conditional write was refused: somebody else wrote the key in between (HTTP 412)."""
-
-
-class PublishError(FlaskS3Error):
-    """Some keys could not be published; every other one was.
-
-    Attributes:
-        result: what became of each key.
-    """
-
-    def __init__(self, message: str, result: Result) -> None:
-        super().__init__(message)
-        self.result = result

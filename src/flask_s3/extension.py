@@ -16,7 +16,7 @@ from .settings import DEFAULT_SETTINGS, Settings, fill_in, flag
 from .urls import CALLS_OWN, Urls
 
 if TYPE_CHECKING:
-    from .deploy import Result
+    from .result import Result
 
 logger = logging.getLogger("flask_s3")
 
@@ -254,8 +254,9 @@ def create_all(
 
 def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: ANN401
     from . import deploy  # noqa: PLC0415
-    from .errors import PublishError, StoreError  # noqa: PLC0415
-    from .store import client_error  # noqa: PLC0415
+    from .errors import StoreError  # noqa: PLC0415
+    from .result import PublishError  # noqa: PLC0415
+    from .s3 import client_error  # noqa: PLC0415
 
     try:
         prepared = deploy.prepare(app, settings, order)
@@ -277,5 +278,10 @@ def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: 
 
 
 class _Silent:
-    def advance(self, _key: str, _size: int) -> None:
-        """Says nothing: a library call reports by its result."""
+    """A library call reports by its result."""
+
+    def sent(self, _count: int) -> None:
+        """Says nothing."""
+
+    def done(self) -> None:
+        """Says nothing."""

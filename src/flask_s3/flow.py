@@ -72,15 +72,20 @@ class Flow(Iterator[Outcome[T]]):
     Args:
         jobs: taken only as there is room for them.
         most: requests in flight at the same time.
+        ahead: further ones that are handed over while nothing throttles, so that no connection
+            waits for the next request.
         most_bytes: sum of the weights in flight; a heavier job goes alone.
     """
 
-    def __init__(self, jobs: Iterable[Job[T]], *, most: int, most_bytes: int) -> None:
+    def __init__(
+        self, jobs: Iterable[Job[T]], *, most: int, most_bytes: int, ahead: int = 0
+    ) -> None:
         self._jobs = iter(jobs)
         self._held: Job[T] | None = None
         self._stopped = False
         self._most = most
         self._most_bytes = most_bytes
+        self._ahead = ahead
         self._window = 1.0
         self._in_flight = 0
         self._bytes = 0
@@ -113,8 +118,12 @@ class Flow(Iterator[Outcome[T]]):
     # -- sending
 
     def _fill(self) -> None:
-        while self._in_flight < int(self._window) and (running := self._due()) is not None:
+        while self._in_flight < self._room() and (running := self._due()) is not None:
             self._send(running)
+
+    def _room(self) -> int:
+        wide_open = self._window >= self._most
+        return self._most + self._ahead if wide_open else int(self._window)
 
     def _due(self) -> _Running[T] | None:
         if self._stopped:

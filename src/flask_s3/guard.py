@@ -23,6 +23,8 @@ _NAMES = (
         "it is part of the AWS configuration, which holds credentials",
     ),
 )
+_AWS_ID = rb"\bAKIA[0-9A-Z]{16}\b"
+_AWS_SECRET = rb"(?<![0-9A-Za-z/+=])[0-9A-Za-z/+]{40}(?![0-9A-Za-z/+=])"
 # Each with a literal that is searched first: that is a hundred times as fast as the expression.
 _CONTENTS = (
     (
@@ -38,7 +40,8 @@ _CONTENTS = (
     (
         b"AKIA",
         re.compile(
-            rb"\bAKIA[0-9A-Z]{16}\b(?=[\s\S]{0,200}?(?<![0-9A-Za-z/+=])[0-9A-Za-z/+]{40}(?![0-9A-Za-z/+=]))"
+            rb"%b(?=[\s\S]{0,200}?%b)|%b(?=[\s\S]{0,200}?%b)"
+            % (_AWS_ID, _AWS_SECRET, _AWS_SECRET, _AWS_ID)
         ),
         "it holds an AWS access key beside its secret",
     ),

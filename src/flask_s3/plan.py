@@ -138,16 +138,16 @@ def _different(wanted: Mapping[str, str], held: Mapping[str, str]) -> str:
     return ", ".join(f"{n} {held.get(n, 'unset')!r} -> {wanted.get(n, 'unset')!r}" for n in names)
 
 
-def without_foreign(plan: Plan, others: Mapping[str, Mapping[str, Known]]) -> Plan:
+def without_foreign(plan: Plan, others: Iterable[tuple[str, Mapping[str, Known]]]) -> Plan:
     """Returns the plan with refusals for what would overwrite another app's different object.
 
     Args:
         plan: what is to be done.
-        others: what the other apps in the bucket published, by app and key.
+        others: each app in the bucket and what it published, by key; once for each of its prefixes.
     """
     puts = {put.key: put for put in plan.puts}
     refusals = list(plan.refusals)
-    for app, objects in others.items():
+    for app, objects in others:
         for key in puts.keys() & objects.keys():
             if not _is_equal(puts[key].object, objects[key]):
                 refusals.append(Refuse(key, _belongs_to(app)))

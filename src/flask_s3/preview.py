@@ -23,6 +23,7 @@ from .extension import FlaskS3
 
 if TYPE_CHECKING:
     from flask import Flask
+    from werkzeug.serving import BaseWSGIServer
 
 _START_SECONDS = 30.0
 _KEYS = "test"  # The embedded server's own, known to everybody: it listens on loopback only.
@@ -80,11 +81,11 @@ def point_at(app: Flask, store: Embedded) -> None:
     FlaskS3(app)
 
 
-def serve(app: Flask, host: str, port: int) -> None:
-    """Serves the app until Ctrl-C.
+def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
+    """Returns a server of the app that takes connections already; `serve_forever` answers them.
 
     Raises:
-        FlaskS3Error: the port is taken.
+        SettingsError: the address cannot be served on.
     """
     from werkzeug.serving import make_server  # noqa: PLC0415
 
@@ -96,13 +97,7 @@ def serve(app: Flask, host: str, port: int) -> None:
             raise SettingsError(
                 f"{host}:{port} cannot be served on ({error.strerror}): choose another --port."
             ) from error
-    server = make_server(host, port, app, threaded=True)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.server_close()
+    return make_server(host, port, app, threaded=True)
 
 
 def _start(folder: str, port: int, log: Path) -> subprocess.Popen[bytes]:

@@ -35,8 +35,12 @@ _HOPELESS = frozenset(
 class Progress(Protocol):
     """Is told how a run goes on."""
 
-    def advance(self, _key: str, _size: int, /) -> None:
-        """An object of that many bytes is done, one way or the other."""
+    def sent(self, count: int, /) -> None:
+        """So many bytes more were sent."""
+        ...
+
+    def done(self) -> None:
+        """One more object is done, one way or the other."""
         ...
 
 
@@ -75,17 +79,22 @@ def publish(
         concurrency: requests in flight, at most.
     """
     objects = {put.key: put.object for put in plan.puts}
-    jobs = (_job(store, put.object, public=public) for put in plan.puts)
-    flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT)
+    waiting = dict(objects)
+    jobs = (_job(store, put.object, progress, public=public) for put in plan.puts)
+    flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT, ahead=concurrency)
     done = Published()
     with _interruptible(flow, done):
         for outcome in flow:
-            object_ = objects.pop(outcome.key)
+            object_ = waiting.pop(outcome.key)
             _take_in(done, object_, outcome)
-            progress.advance(object_.key, object_.body.size)
+            if object_.body.size <= PART_BYTES:
+                progress.sent(object_.body.size)
+            progress.done()
             if done.cause is not None and done.cause.code in _HOPELESS:
                 flow.stop()
-    done.unsent = list(objects)
+    done.unsent = list(waiting)
+    for key in [key for key in done.stored if _has_changed(objects[key])]:
+        _take_back(done, objects[key])
     return done
 
 
@@ -112,48 +121,61 @@ def _interruptible(flow: Flow[Stored], done: Published) -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _job(store: Store, object_: Object, *, public: bool) -> Job[Stored]:
+def _job(store: Store, object_: Object, progress: Progress, *, public: bool) -> Job[Stored]:
     size = object_.body.size
     weight = min(size, PART_BYTES * PARTS_IN_FLIGHT)
 
     def send() -> Future[Stored]:
-        return store.put(object_.key, object_.body, object_.headers, public=public)
+        return store.put(
+            object_.key,
+            object_.body,
+            object_.headers,
+            public=public,
+            sent=progress.sent if size > PART_BYTES else None,
+        )
 
     return Job(object_.key, send, weight)
 
 
 def _take_in(done: Published, object_: Object, outcome: Outcome[Stored]) -> None:
-    error = outcome.error or _changed(object_)
-    if error is None and outcome.value is not None:
-        done.bytes += object_.body.size
-        done.stored[object_.key] = Known(
-            size=object_.body.size,
-            etag=outcome.value.etag,
-            modified=outcome.value.modified,
-            sha256=object_.body.sha256,
-            headers=kept(object_.headers),
-        )
+    if outcome.value is None:
+        _fail(done, object_.key, outcome.error)
         return
-    done.failures.append(Refuse(object_.key, str(error)))
+    done.bytes += object_.body.size
+    done.stored[object_.key] = Known(
+        size=object_.body.size,
+        etag=outcome.value.etag,
+        modified=outcome.value.modified,
+        sha256=object_.body.sha256,
+        headers=kept(object_.headers),
+    )
+
+
+def _fail(done: Published, key: str, error: Exception | None) -> None:
+    done.failures.append(Refuse(key, str(error)))
     if isinstance(error, StoreError) and done.cause is None:
         done.cause = error
 
 
-def _changed(object_: Object) -> StoreError | None:
-    """Returns an error when a file is not the one any more that was hashed.
+def _has_changed(object_: Object) -> bool:
+    """Returns whether a file is not the one any more that was hashed.
 
     A store that checks SHA-256 has refused such a body already; not every store does, and the parts
     of a large file carry no checksum of the whole.
     """
     body = object_.body
     if not isinstance(body, FileBody):
-        return None
+        return False
     try:
         now = os.stat(body.path)  # noqa: PTH116
-        same = (now.st_size, now.st_mtime_ns) == (body.size, body.mtime_ns)
     except OSError:
-        same = False
-    if same:
-        return None
-    text = f"{body.path} changed while it was published: publish again."
-    return StoreError(text, code="FileChanged", status=None, operation="PutObject")
+        return True
+    return (now.st_size, now.st_mtime_ns) != (body.size, body.mtime_ns)
+
+
+def _take_back(done: Published, object_: Object) -> None:
+    del done.stored[object_.key]
+    done.bytes -= object_.body.size
+    text = f"The file of {object_.key} changed while it was published: publish again."
+    error = StoreError(text, code="FileChanged", status=None, operation="PutObject")
+    _fail(done, object_.key, error)

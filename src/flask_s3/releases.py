@@ -19,7 +19,7 @@ from datetime import datetime, timezone
 from hashlib import sha256
 from typing import Any
 
-from .errors import PreconditionFailed, StoreError
+from .errors import StoreError
 from .plan import Known
 from .store import METADATA_PREFIX, Condition, Store
 
@@ -98,12 +98,15 @@ class Releases:
         warnings = []
         try:
             self._store.write(key, data, _JSON, Condition(None))
-        except PreconditionFailed:
-            # The id is random, so it is ours: the first answer was lost on its way.
+        except StoreError as error:
+            if error.status not in {412, 501}:
+                raise
+            # The id is random: what is there is ours, and the first answer was lost on its way.
             if self._store.get(key) is None:
                 warnings.append(_NO_CONDITIONS)
                 self._store.write(key, data, _JSON, None)
-        return warnings + self._point(record, None if after is None else after.etag)
+        warnings += self._point(record, None if after is None else after.etag)
+        return list(dict.fromkeys(warnings))
 
     def others(self) -> Iterator[Record]:
         """Yields the releases in force of the other apps in the bucket."""
@@ -130,7 +133,7 @@ class Releases:
         for _ in range(_ATTEMPTS):
             try:
                 self._store.write(key, data, _JSON, Condition(etag))
-            except (PreconditionFailed, StoreError) as error:
+            except StoreError as error:
                 if error.status not in {404, 409, 412, 501}:
                     raise
                 there = self._store.get(key)

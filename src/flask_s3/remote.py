@@ -16,8 +16,9 @@ from .errors import BucketMissing, SettingsError, WrongRegion
 from .flow import Flow, Job
 from .plan import Known
 from .releases import Current, Record, Releases
+from .s3 import S3Store
 from .settings import Settings
-from .store import BYTES_IN_FLIGHT, Listed, S3Store, Store
+from .store import BYTES_IN_FLIGHT, Listed, Store
 
 # A listing's times and an answer's `Date` come from the same store, but not from the same clock.
 _CLOCKS_APART = 5.0

@@ -101,8 +101,6 @@ def _url(key: str, value: object) -> str | None:
     parts = _address(url)
     if parts is None or parts.scheme not in {"http", "https"}:
         raise _wrong(key, value, "a URL such as 'https://s3.example.com'")
-    if parts.path.strip("/"):
-        raise _wrong(key, value, "a URL of scheme, host and port only")
     return url.rstrip("/")
 
 

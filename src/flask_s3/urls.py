@@ -72,7 +72,8 @@ def _site(settings: Settings, bucket: str) -> tuple[str, str]:
     if endpoint.hostname and not endpoints.is_aws(endpoint.hostname):
         own = scheme if settings.chosen("use_https") else endpoint.scheme
         named = settings.chosen("url_style") and not _ADDRESS.fullmatch(endpoint.hostname)
-        return own, _styled(bucket, endpoint.netloc, settings.url_style if named else "path")
+        style = settings.url_style if named else "path"
+        return own, _styled(bucket, endpoint.netloc + endpoint.path, style)
     return scheme, _on_aws(settings, bucket)
 
 

@@ -1,0 +1,31 @@
+"""Every Python at hand, and the lowest versions of the dependencies: `nox`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+nox.options.error_on_missing_interpreters = False
+
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+# The embedded S3 server pins a newer botocore than our lowest boto3 takes, and runs without it.
+OVERRIDES = "botocore>=1.40\n"
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests with the newest dependencies."""
+    session.install("-e", ".", "--group", "test")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session(python="3.10")
+def minimum(session: nox.Session) -> None:
+    """The tests with the lowest versions that pyproject.toml allows for what we depend on."""
+    overrides = Path(session.create_tmp(), "overrides.txt")
+    overrides.write_text(OVERRIDES)
+    session.install("-e", ".", "--group", "test", "--override", str(overrides))
+    session.install("-e", ".", "--resolution", "lowest-direct", "--override", str(overrides))
+    session.run("pytest", "-n", "2", *session.posargs)

@@ -1,0 +1,193 @@
+"""What a person reads: progress, plans, results. JSON goes to stdout alone, remarks to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from .deploy import Prepared
+    from .plan import Plan
+    from .publish import Progress
+    from .result import Result
+
+_SHOWN = 20
+"""Lines of a list that are shown before the rest is counted."""
+
+
+@contextmanager
+def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
+    """Yields what is told how a run goes on: a bar on a terminal, some lines elsewhere."""
+    count = len(plan.puts)
+    if quiet or not count:
+        yield _Silent()
+        return
+    click.echo(f"Publishing {count:,} files ({size(plan.bytes)}) to {bucket}", err=True)
+    if sys.stderr.isatty():
+        with _bar(count, plan.bytes) as bar:
+            yield bar
+    else:
+        yield _Lines(count)
+
+
+class _Silent:
+    def sent(self, _count: int) -> None:
+        """Says nothing."""
+
+    def done(self) -> None:
+        """Says nothing."""
+
+
+class _Lines:
+    """A line each tenth of the way, for logs."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._step = total // 10 if total >= 100 else total + 1
+
+    def sent(self, _count: int) -> None:
+        """Says nothing: a log wants lines, not movement."""
+
+    def done(self) -> None:
+        """Says so each tenth of the way."""
+        self._done += 1
+        if self._done % self._step == 0:
+            click.echo(f"  {self._done:,} of {self._total:,}", err=True)
+
+
+class _Bar:
+    """Files, bytes and rate; the bar follows the bytes."""
+
+    def __init__(self, bar: Any, task: Any) -> None:  # noqa: ANN401
+        self._bar = bar
+        self._task = task
+        self._done = 0
+
+    def sent(self, count: int) -> None:
+        """Moves the bar; called from the CRT's threads too, which rich allows."""
+        self._bar.advance(self._task, count)
+
+    def done(self) -> None:
+        """Counts a file."""
+        self._done += 1
+        self._bar.update(self._task, done=self._done)
+
+
+@contextmanager
+def _bar(files: int, total: int) -> Iterator[_Bar]:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TransferSpeedColumn,
+    )
+
+    columns: list[Any] = [
+        BarColumn(),
+        TextColumn(f"{{task.fields[done]:,}}/{files:,} files"),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    ]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield _Bar(bar, bar.add_task("", total=total, done=0))
+
+
+def show_dry_run(prepared: Prepared, *, as_json: bool) -> None:
+    """Shows a plan, as text or as the JSON object that the deploy would print."""
+    if not as_json:
+        show_plan(prepared)
+        return
+    planned = prepared.plan
+    _print_json(
+        uploaded=[put.key for put in planned.puts],
+        kept=[keep.key for keep in planned.keeps],
+        failed=[refusal.key for refusal in planned.refusals],
+        bytes=planned.bytes,
+        seconds=0.0,
+    )
+
+
+def show_plan(prepared: Prepared) -> None:
+    """Shows each action with its reason, and how many there are."""
+    planned = prepared.plan
+    show_warnings(prepared.warnings)
+    if prepared.remote.bucket_missing:
+        click.echo(f"create  bucket {prepared.remote.store.bucket}")
+    for put in planned.puts:
+        click.echo(f"upload  {put.key}  ({put.reason})")
+    for refusal in planned.refusals:
+        click.echo(f"refuse  {refusal.key}  ({refusal.reason})")
+    click.echo(
+        f"{len(planned.puts):,} to upload ({size(planned.bytes)}), {len(planned.keeps):,} right "
+        f"already, {len(planned.refusals):,} refused."
+    )
+
+
+def show_result(result: Result, *, as_json: bool) -> None:
+    """Shows what was done: warnings and failures on stderr, the summary on stdout."""
+    show_warnings(result.warnings)
+    for failure in result.failures[:_SHOWN]:
+        click.secho(f"failed  {failure.key}: {failure.reason}", fg="red", err=True)
+    if len(result.failures) > _SHOWN:
+        click.secho(f"failed  … and {len(result.failures) - _SHOWN:,} more", fg="red", err=True)
+    if as_json:
+        _print_json(
+            uploaded=result.uploaded,
+            kept=result.kept,
+            failed=result.failed,
+            bytes=result.bytes,
+            seconds=round(result.seconds, 3),
+        )
+        return
+    click.echo(
+        f"{len(result.uploaded):,} uploaded ({size(result.bytes)}), {len(result.kept):,} kept, "
+        f"{len(result.failed):,} failed, in {result.seconds:.1f} s."
+    )
+
+
+def _print_json(**values: Any) -> None:  # noqa: ANN401
+    order = ("uploaded", "kept", "deleted", "failed", "bytes", "seconds")
+    click.echo(json.dumps({name: values.get(name, []) for name in order}))
+
+
+def show_status(prepared: Prepared) -> None:
+    """Shows the release in force, and how the app's files differ from it."""
+    show_warnings(prepared.warnings)
+    record = prepared.remote.record
+    click.echo(f"Bucket    {prepared.remote.store.bucket} ({prepared.remote.store.region})")
+    if record is None:
+        click.echo("Release   none yet: flask s3 deploy makes the first")
+    else:
+        total = sum(known.size for known in record.objects.values())
+        click.echo(f"Release   {record.id}, of {record.time}")
+        click.echo(f"Objects   {len(record.objects):,} ({size(total)})")
+    reasons = Counter(put.reason.partition(":")[0] for put in prepared.plan.puts)
+    for reason, count in sorted(reasons.items()):
+        click.echo(f"Changed   {count:,} {reason}")
+    if not reasons:
+        click.echo("Changed   nothing: what is published is what is here")
+
+
+def show_warnings(texts: tuple[str, ...]) -> None:
+    """Shows sentences on stderr."""
+    for text in texts:
+        click.secho(f"Warning: {text}", fg="yellow", err=True)
+
+
+def size(count: int) -> str:
+    """Returns bytes in decimal units, as S3's own console shows them."""
+    size = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

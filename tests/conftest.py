@@ -1,0 +1,189 @@
+"""Fixtures: real S3 servers on loopback, a bucket for each test, apps with real files."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import servers
+from flask import Flask
+from servers import Server
+
+# What a developer's machine may set must not reach a test.
+for _name in [name for name in os.environ if name.startswith(("AWS_", "FLASKS3_", "FLASK_"))]:
+    del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+_names = itertools.count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--ceph", action="store_true", help="also run against Ceph RGW")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --ceph, what needs Ceph is deselected: `.ci/run` runs it."""
+    if not config.getoption("--ceph"):
+        ceph = [item for item in items if "ceph" in item.keywords]
+        config.hook.pytest_deselected(items=ceph)
+        items[:] = [item for item in items if item not in ceph]
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[Server]:
+    with servers.ministack() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[Server]:
+    with servers.seaweedfs() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph() -> Iterator[Server]:
+    with servers.ceph() as server:
+        yield server
+
+
+@pytest.fixture(params=["ministack", "seaweedfs"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each server in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a test's own.
+
+    Attributes:
+        name: exists unless the test asked for a name only.
+        client: boto3's, with our keys: how a test looks at what we did.
+    """
+
+    server: Server
+    name: str
+    client: Any
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings that reach it."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.server.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.server.secret_key,
+            "FLASKS3_BUCKET_NAME": self.name,
+            "FLASKS3_ENDPOINT_URL": self.server.endpoint,
+            "FLASKS3_REGION": self.server.region,
+        }
+
+    def create(self, **options: Any) -> Bucket:
+        self.client.create_bucket(Bucket=self.name, **options)
+        return self
+
+    def open_to_anybody(self, resource: str = "*") -> Bucket:
+        """Lets anybody read the objects, as a user would have set it up."""
+        block = dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"),
+            False,
+        )
+        if self.server.name != "seaweedfs":  # which has no Block Public Access
+            self.client.put_public_access_block(
+                Bucket=self.name, PublicAccessBlockConfiguration=block
+            )
+        statement = {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": "s3:GetObject",
+            "Resource": f"arn:aws:s3:::{self.name}/{resource}",
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client.put_bucket_policy(Bucket=self.name, Policy=policy)
+        return self
+
+    def keys(self, prefix: str = "", *, metadata: bool = False) -> list[str]:
+        """The keys, without our own records unless `metadata`."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.name, Prefix=prefix
+        )
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [key for key in keys if metadata or not key.startswith(".flask-s3/")]
+
+    def get(self, key: str) -> dict[str, Any]:
+        """boto3's answer, with the body read."""
+        answer = self.client.get_object(Bucket=self.name, Key=key)
+        return {**answer, "Body": answer["Body"].read()}
+
+    def head(self, key: str) -> dict[str, Any]:
+        return self.client.head_object(Bucket=self.name, Key=key)
+
+
+@pytest.fixture
+def new_bucket() -> Callable[[Server], Bucket]:
+    """Makes the name of a bucket that does not exist yet."""
+
+    def make(server: Server) -> Bucket:
+        name = f"t{next(_names)}-{os.getpid()}-{secrets.token_hex(3)}"
+        return Bucket(server, name, server.client())
+
+    return make
+
+
+@pytest.fixture
+def bucket(server: Server, new_bucket: Callable[[Server], Bucket]) -> Bucket:
+    """An existing bucket, made with the server's defaults, on each server in turn."""
+    return new_bucket(server).create()
+
+
+@pytest.fixture
+def mini_bucket(ministack: Server, new_bucket: Callable[[Server], Bucket]) -> Bucket:
+    """An existing bucket on the server that has AWS's defaults."""
+    return new_bucket(ministack).create()
+
+
+@pytest.fixture
+def weed_bucket(seaweedfs: Server, new_bucket: Callable[[Server], Bucket]) -> Bucket:
+    """An existing bucket on the server that checks checksums."""
+    return new_bucket(seaweedfs).create()
+
+
+AppMaker = Callable[..., Flask]
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> AppMaker:
+    """Makes an app with files in its static folder.
+
+    `make_app({"css/a.css": b"…"}, config={…}, **flask_options)`, in `tmp_path/NAME/static`.
+    """
+
+    def make(
+        files: Mapping[str, bytes | str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        name: str = "shop",
+        **options: Any,
+    ) -> Flask:
+        root = tmp_path / name
+        write_files(root / "static", {} if files is None else files)
+        app = Flask(name, root_path=str(root), **options)
+        app.config.update(config or {})
+        return app
+
+    return make
+
+
+def write_files(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Writes files below a folder, which is made even when there are none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)

@@ -1,0 +1,430 @@
+"""``flask s3 …`` as a user runs it: real processes, their screens word for word, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import time
+from typing import Any
+
+import pytest
+from commands import PATIENCE, Ended, Shop, sentences
+
+from flask_s3.cli import s3
+
+FILES = {"a.css": "a{}", "b.js": "b()", "img/c.txt": "c"}
+KEYS = ["static/a.css", "static/b.js", "static/img/c.txt"]
+
+
+@pytest.fixture
+def open_bucket(mini_bucket):
+    """One that anybody may read, so that a deploy has nothing to warn of."""
+    return mini_bucket.open_to_anybody()
+
+
+@pytest.fixture
+def shop(open_bucket, tmp_path) -> Shop:
+    return Shop(tmp_path / "shop", FILES, open_bucket.config)
+
+
+def screen(ended: Ended) -> tuple[int, str, str]:
+    return ended.code, sentences(ended.stdout), sentences(ended.stderr)
+
+
+def on_a_terminal(shop: Shop, *arguments: str, types: str = "", **env: str) -> tuple[int, str]:
+    """The exit code, and all that a terminal was sent."""
+    ours, theirs = pty.openpty()
+    process = shop.start(
+        *arguments,
+        env={"TERM": "xterm-256color", "COLUMNS": "100", **env},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, types.encode())
+    shown = b""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while select.select([ours], [], [], max(0, deadline - time.monotonic()))[0]:
+            piece = os.read(ours, 65536)
+            if not piece:
+                break
+            shown += piece
+    except OSError:  # how Linux says that nobody is there any more
+        pass
+    finally:
+        os.close(ours)
+        process.kill() if time.monotonic() >= deadline else None
+    text = shown.decode()
+    assert "Traceback" not in text, text
+    return process.wait(PATIENCE), text
+
+
+# -- help
+
+
+def test_help_is_there_for_an_app_that_never_initialised_the_extension(tmp_path):
+    shop = Shop(tmp_path, {}, {}, initialised=False)
+
+    ended = shop.run("--help")
+
+    assert ended.code == 0
+    for command in ("plan", "deploy", "status", "preview"):
+        assert re.search(rf"^  {command}  +\w", ended.stdout, re.MULTILINE)
+    assert "flask s3 deploy --dry-run" in ended.stdout
+    assert (
+        "Exit codes: 0 done; 1 something could not be published; 2 wrong usage or settings; 130 "
+        "interrupted." in re.sub(r"\s+", " ", ended.stdout)
+    )
+    assert ended.stderr == ""
+
+
+def test_help_of_deploy_names_every_option(tmp_path):
+    ended = Shop(tmp_path, {}, {}).run("deploy", "-h")
+
+    options = set(re.findall(r"--[a-z-]+", ended.stdout))
+    assert options >= {
+        "--dry-run",
+        "--force",
+        "--only",
+        "--include-hidden",
+        "--json",
+        "--yes",
+        "--verify-remote",
+    }
+
+
+# -- a story
+
+
+def test_screens_from_the_first_plan_to_a_changed_file(shop):
+    assert screen(shop.run("status")) == (
+        0,
+        (
+            "Bucket    BUCKET (us-east-1)\n"
+            "Release   none yet: flask s3 deploy makes the first\n"
+            "Changed   3 new\n"
+        ),
+        "",
+    )
+    assert screen(shop.run("plan")) == (
+        0,
+        (
+            "upload  static/a.css  (new)\n"
+            "upload  static/b.js  (new)\n"
+            "upload  static/img/c.txt  (new)\n"
+            "3 to upload (7 B), 0 right already, 0 refused.\n"
+        ),
+        "",
+    )
+    assert screen(shop.run("deploy")) == (
+        0,
+        "3 uploaded (7 B), 0 kept, 0 failed, in 0.0 s.\n",
+        "Publishing 3 files (7 B) to BUCKET\n",
+    )
+    assert screen(shop.run("status")) == (
+        0,
+        (
+            "Bucket    BUCKET (us-east-1)\n"
+            "Release   RELEASE, of TIME\n"
+            "Objects   3 (7 B)\n"
+            "Changed   nothing: what is published is what is here\n"
+        ),
+        "",
+    )
+    (shop.static / "a.css").write_text("a{color:red}")
+    (shop.static / "b.js").write_text("B()")
+    assert screen(shop.run("plan")) == (
+        0,
+        (
+            "upload  static/a.css  (bytes differ: 3 there, 12 here)\n"
+            "upload  static/b.js  (bytes differ)\n"
+            "2 to upload (15 B), 1 right already, 0 refused.\n"
+        ),
+        "",
+    )
+    assert screen(shop.run("status"))[1].splitlines()[3:] == ["Changed   2 bytes differ"]
+    assert screen(shop.run("deploy")) == (
+        0,
+        "2 uploaded (15 B), 1 kept, 0 failed, in 0.0 s.\n",
+        "Publishing 2 files (15 B) to BUCKET\n",
+    )
+
+
+def test_a_header_that_changed_is_shown_with_its_old_and_new_value(shop, open_bucket):
+    shop.run("deploy")
+    shop.configure({**open_bucket.config, "FLASKS3_FILEPATH_HEADERS": {"css": {"Expires": "0"}}})
+
+    assert screen(shop.run("plan"))[1] == (
+        "upload  static/a.css  (headers differ: expires 'unset' -> '0')\n"
+        "1 to upload (3 B), 2 right already, 0 refused.\n"
+    )
+
+
+# -- options
+
+
+def test_json_is_one_object_on_stdout_with_exactly_the_documented_keys(mini_bucket, tmp_path):
+    """The bucket is not public, which is a warning: it goes to stderr."""
+    shop = Shop(tmp_path, FILES, mini_bucket.config)
+
+    ended = shop.run("deploy", "--json")
+
+    assert ended.code == 0
+    assert ended.stdout.count("\n") == 1
+    values = ended.json
+    assert list(values) == ["uploaded", "kept", "deleted", "failed", "bytes", "seconds"]
+    assert values.pop("seconds") > 0
+    assert values == {"uploaded": KEYS, "kept": [], "deleted": [], "failed": [], "bytes": 7}
+    assert ended.stderr.startswith("Warning: Browsers cannot read what was published: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_dry_run_shows_the_plan_and_changes_nothing(shop, open_bucket):
+    planned = shop.run("plan")
+
+    dry = shop.run("deploy", "--dry-run")
+    as_json = shop.run("deploy", "--dry-run", "--json")
+
+    assert dry == planned
+    assert as_json.json == {
+        "uploaded": KEYS,
+        "kept": [],
+        "deleted": [],
+        "failed": [],
+        "bytes": 7,
+        "seconds": 0.0,
+    }
+    assert list(as_json.json) == ["uploaded", "kept", "deleted", "failed", "bytes", "seconds"]
+    assert open_bucket.keys(metadata=True) == []
+
+
+def test_dry_run_for_a_missing_bucket_says_that_it_would_be_created(
+    ministack, new_bucket, tmp_path
+):
+    missing = new_bucket(ministack)
+    shop = Shop(tmp_path, {"a.css": "a"}, missing.config)
+
+    assert screen(shop.run("deploy", "--dry-run")) == (
+        0,
+        (
+            "create  bucket BUCKET\n"
+            "upload  static/a.css  (new)\n"
+            "1 to upload (1 B), 0 right already, 0 refused.\n"
+        ),
+        "",
+    )
+    assert missing.name not in [item["Name"] for item in missing.client.list_buckets()["Buckets"]]
+
+
+@pytest.fixture
+def app(open_bucket, make_app):
+    return make_app(FILES, open_bucket.config)
+
+
+def deployed(app: Any, *options: str) -> Any:
+    """What `deploy --json` says; in this process, since only the options matter here."""
+    ended = app.test_cli_runner().invoke(s3, ["deploy", "--json", *options])
+    assert ended.exit_code == 0, ended.output
+    return json.loads(ended.stdout)
+
+
+def test_force_uploads_what_is_right_already(app):
+    deployed(app)
+
+    assert deployed(app)["uploaded"] == []
+    assert deployed(app, "--force")["uploaded"] == KEYS
+    planned = app.test_cli_runner().invoke(s3, ["plan", "--force"])
+    assert "upload  static/a.css  (--force)\n" in planned.stdout
+
+
+def test_only_publishes_what_matches_and_does_not_forget_the_rest(app):
+    assert deployed(app, "--only", r"\.css$")["uploaded"] == KEYS[:1]
+    assert deployed(app, "--only", "^img/")["uploaded"] == KEYS[2:]
+
+    last = deployed(app)
+
+    assert (last["uploaded"], last["kept"]) == (KEYS[1:2], [KEYS[0], KEYS[2]])
+
+
+def test_include_hidden_publishes_hidden_files(open_bucket, make_app):
+    files = {".hidden/a.css": "a", ".b.css": "b", "c.css": "c"}
+    app = make_app(files, open_bucket.config)
+
+    assert deployed(app)["uploaded"] == ["static/c.css"]
+    assert deployed(app, "--include-hidden")["uploaded"] == [
+        "static/.b.css",
+        "static/.hidden/a.css",
+    ]
+
+
+def test_verify_remote_mends_what_was_changed_behind_our_back(app, open_bucket):
+    deployed(app)
+    open_bucket.client.delete_object(Bucket=open_bucket.name, Key=KEYS[0])
+    open_bucket.client.put_object(Bucket=open_bucket.name, Key=KEYS[1], Body=b"x()")
+
+    assert deployed(app)["uploaded"] == []
+    assert deployed(app, "--verify-remote")["uploaded"] == KEYS[:2]
+    assert open_bucket.get(KEYS[1])["Body"] == b"b()"
+
+
+def test_yes_creates_a_missing_bucket_that_browsers_can_read(ministack, new_bucket, tmp_path):
+    missing = new_bucket(ministack)
+    shop = Shop(tmp_path, FILES, missing.config)
+
+    ended = shop.run("deploy", "--yes", "--json")
+
+    assert (ended.code, ended.json["uploaded"], ended.stderr) == (0, KEYS, "")
+    assert missing.keys() == KEYS
+
+
+# -- exit codes
+
+
+SECRET = "-----BEGIN PRIVATE KEY-----\n" + "A" * 64 + "\n-----END PRIVATE KEY-----\n"
+
+
+def test_what_is_refused_is_named_and_the_rest_published_with_exit_code_1(open_bucket, tmp_path):
+    files = {**FILES, **{f"key{number:02}.txt": SECRET for number in range(25)}}
+    shop = Shop(tmp_path, files, open_bucket.config)
+    line = (
+        f"static/key00.txt: {shop.static}/key00.txt: it holds a private key: if it may be public "
+        "all the same, name its path in FLASKS3_ALLOW; else move it out of the static folder.\n"
+    )
+
+    plan = shop.run("plan")
+    ended = shop.run("deploy")
+
+    assert plan.code == 1
+    assert plan.stdout.endswith("3 to upload (7 B), 0 right already, 25 refused.\n")
+    assert ended.code == 1
+    assert sentences(ended.stdout) == "3 uploaded (7 B), 0 kept, 25 failed, in 0.0 s.\n"
+    assert f"failed  {line}" in ended.stderr
+    assert ended.stderr.count("failed  static/key") == 20
+    assert ended.stderr.endswith("failed  … and 5 more\n")
+    assert open_bucket.keys() == KEYS
+
+
+WRONG = {
+    "no bucket": (
+        ["deploy"],
+        {"FLASKS3_BUCKET_NAME": None},
+        (
+            "Error: FLASKS3_BUCKET_NAME is not set, so there is no bucket to publish to or to "
+            'serve from: set app.config["FLASKS3_BUCKET_NAME"] to the bucket\'s name.\n'
+        ),
+    ),
+    "a setting of a wrong type": (
+        ["plan"],
+        {"FLASKS3_CONCURRENCY": "many"},
+        (
+            "Error: FLASKS3_CONCURRENCY is 'many', but it has to be a whole number from 1 to 4096: "
+            "change the setting.\n"
+        ),
+    ),
+    "no regular expression": (
+        ["deploy", "--only", "(css"],
+        {},
+        (
+            "Error: --only is '(css', which is no regular expression (missing ), unterminated "
+            "subpattern at position 0): correct it.\n"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "settings", "message"), WRONG.values(), ids=WRONG)
+def test_what_cannot_work_is_one_sentence_and_exit_code_2(
+    arguments, settings, message, mini_bucket, tmp_path
+):
+    shop = Shop(tmp_path, FILES, {**mini_bucket.config, **settings})
+
+    assert shop.run(*arguments) == Ended(2, "", message)
+
+
+def test_an_unknown_option_is_wrong_usage(tmp_path):
+    ended = Shop(tmp_path, {}, {}).run("deploy", "--fast")
+
+    assert ended.code == 2
+    assert re.search("No such option.*--fast", ended.stderr)
+
+
+# -- where it is shown
+
+
+def test_a_log_gets_a_line_each_tenth_of_the_way(open_bucket, tmp_path):
+    shop = Shop(tmp_path, {f"{n:03}.txt": "x" for n in range(120)}, open_bucket.config)
+
+    ended = shop.run("deploy")
+
+    assert ended.stderr.splitlines()[1:] == [f"  {n} of 120" for n in range(12, 121, 12)]
+
+
+def test_names_that_a_terminal_cannot_write_are_escaped_instead_of_a_traceback(
+    open_bucket, tmp_path
+):
+    """As on Windows, where a pipe or file gets the old code page."""
+    shop = Shop(tmp_path, {"漢.css": "a"}, open_bucket.config)
+
+    ended = shop.run("plan", env={"PYTHONIOENCODING": "cp1252"})
+
+    assert ended.code == 0
+    assert r"upload  static/\u6f22.css  (new)" in ended.stdout
+
+
+def test_a_terminal_shows_a_bar_with_files_bytes_and_rate(shop):
+    code, shown = on_a_terminal(shop, "deploy")
+
+    assert code == 0
+    assert "━" in shown
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    assert "0/3 files" in plain
+    assert "7 bytes" in plain
+    assert "3 uploaded (7 B), 0 kept, 0 failed" in plain
+
+
+def test_a_terminal_shows_errors_in_red_unless_no_color_is_set(tmp_path):
+    shop = Shop(tmp_path, FILES, {})
+
+    code, shown = on_a_terminal(shop, "deploy")
+    _, plain = on_a_terminal(shop, "deploy", NO_COLOR="1")
+
+    assert code == 2
+    assert "\x1b[31mError: FLASKS3_BUCKET_NAME is not set" in shown
+    assert plain.startswith("Error: FLASKS3_BUCKET_NAME is not set")
+    assert "\x1b[" not in plain
+
+
+def test_no_color_leaves_the_bar_without_colours(shop):
+    _, shown = on_a_terminal(shop, "deploy", NO_COLOR="1")
+
+    assert "0/3 files" in shown
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9](;[0-9]+)*m", shown)
+
+
+@pytest.mark.parametrize(("answer", "code", "keys"), [("y\n", 0, KEYS), ("n\n", 2, None)])
+def test_a_terminal_is_asked_before_a_bucket_is_created(
+    answer, code, keys, ministack, new_bucket, tmp_path
+):
+    missing = new_bucket(ministack)
+    shop = Shop(tmp_path, FILES, missing.config)
+
+    ended, shown = on_a_terminal(shop, "deploy", types=answer)
+
+    assert ended == code
+    assert f"Bucket '{missing.name}' does not exist. Create it? [y/N]: " in shown
+    buckets = [item["Name"] for item in missing.client.list_buckets()["Buckets"]]
+    assert (missing.name in buckets) is (keys is not None)
+    if keys is not None:
+        assert missing.keys() == keys
+
+
+def test_json_on_a_terminal_is_still_nothing_but_json(shop):
+    _, shown = on_a_terminal(shop, "deploy", "--json")
+
+    values: Any = json.loads(shown)
+    assert values["uploaded"] == KEYS
