@@ -45,7 +45,7 @@ lint: $(TEST)/.ready
 	$(TEST)/bin/ruff format --check .
 	$(TEST)/bin/ruff check .
 	$(TEST)/bin/mypy
-	$(TEST)/bin/lint-imports --no-logo 2>/dev/null || $(TEST)/bin/lint-imports
+	$(TEST)/bin/lint-imports
 
 format: $(TEST)/.ready
 	$(TEST)/bin/ruff format .

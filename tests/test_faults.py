@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -31,10 +32,12 @@ from flask_s3 import (
     StoreError,
     collect,
     create_all,
+    extension,
     flow,
+    published,
     publishing,
-    store,
 )
+from flask_s3 import s3 as client
 from flask_s3.cli import s3
 
 LARGE = 8 * 1024 * 1024 + 5
@@ -42,8 +45,8 @@ LARGE = 8 * 1024 * 1024 + 5
 
 @pytest.fixture(autouse=True)
 def no_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "delay", lambda _attempt: 0.0)
-    monkeypatch.setattr(store, "delay", lambda _attempt: 0.0)
+    for module in (flow, client):
+        monkeypatch.setattr(module, "delay", lambda _attempt: 0.0)
 
 
 class Between:
@@ -888,3 +891,37 @@ def test_a_deploy_that_was_killed_is_completed_by_the_next(between, tmp_path):
     assert between.bucket.get("static/07.txt")["Body"] == b"7"
     third = shop.run("deploy", "--json")
     assert (third.json["uploaded"], len(third.json["kept"])) == ([], 12)
+
+
+def test_a_store_that_stays_down_ends_the_run_long_before_every_file_was_tried(mini, make_app):
+    app = make_app({f"{n:03}.css": "a{}" for n in range(200)}, mini.config())
+    app.config["FLASKS3_CONCURRENCY"] = 4
+    mini.rule("PUT", "/static/", Answer(500, "InternalError"))
+
+    error = failed(app)
+
+    reasons = Counter(failure.reason.partition(":")[0] for failure in error.result.failures)
+    assert sum(reasons.values()) == 200
+    assert reasons["Not sent"] > 150
+
+
+def test_ctrl_c_in_create_all_is_a_keyboard_interrupt_after_the_record_was_written(
+    mini, make_app, monkeypatch
+):
+    app = make_app({f"{n:03}.css": "a{}" for n in range(100)}, mini.config())
+    app.config["FLASKS3_CONCURRENCY"] = 2
+    presses = iter([lambda: signal.raise_signal(signal.SIGINT)])
+    monkeypatch.setattr(extension._Silent, "done", lambda _: next(presses, lambda: None)())
+    results = []
+
+    def receive(_app: Any, result: Any) -> None:
+        results.append(result)
+
+    with published.connected_to(receive, app), pytest.raises(KeyboardInterrupt):
+        create_all(app)
+
+    (result,) = results
+    assert result.interrupted
+    assert result.release is not None
+    assert sorted(result.uploaded) == mini.bucket.keys()
+    assert 0 < len(result.uploaded) < 100

@@ -197,7 +197,7 @@ def _remember(prepared: Prepared, published: Published) -> tuple[str | None, lis
     objects = _objects_now(prepared, published)
     if before is not None and dict(before.objects) == objects:
         return before.id, []
-    if prepared.remote.bucket_missing and not published.stored:
+    if before is None and not objects:
         return None, []
     record = prepared.remote.releases.new_record(objects)
     return record.id, prepared.remote.releases.publish(record, prepared.remote.current)

@@ -230,6 +230,7 @@ def create_all(
         SettingsError: (a `ValueError`) a setting or argument cannot work; nothing was published.
         StoreError: (also a `botocore.exceptions.ClientError` where the store answered) the store
             did not let us look or remember.
+        KeyboardInterrupt: Ctrl-C; what was in flight was finished and recorded.
         PublishError: some keys could not be published, everything else was; its `result` tells, its
             cause is the store's error.
     """
@@ -265,6 +266,8 @@ def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: 
     except StoreError as error:
         raise client_error(error) from error
     published.send(app, result=result)
+    if result.interrupted:
+        raise KeyboardInterrupt
     for text in result.warnings:
         logger.warning(text)
     if result.failed:

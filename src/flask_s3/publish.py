@@ -32,6 +32,10 @@ _HOPELESS = frozenset(
 )
 
 
+# So many objects in a row that failed at each attempt: the store is down, or throttles for good.
+_ENOUGH = 10
+
+
 class Progress(Protocol):
     """Is told how a run goes on."""
 
@@ -69,7 +73,7 @@ def publish(
     """Sends the plan's puts and returns what became of them; one key's failure stops no other.
 
     After Ctrl-C, or an error that every object would meet, nothing further is sent and what is in
-    flight is waited for.
+    flight is waited for; the same when one object after another fails at each attempt.
 
     Args:
         plan: what to do.
@@ -83,6 +87,7 @@ def publish(
     jobs = (_job(store, put.object, progress, public=public) for put in plan.puts)
     flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT, ahead=concurrency)
     done = Published()
+    in_a_row = 0
     with _interruptible(flow, done):
         for outcome in flow:
             object_ = waiting.pop(outcome.key)
@@ -90,7 +95,8 @@ def publish(
             if object_.body.size <= PART_BYTES:
                 progress.sent(object_.body.size)
             progress.done()
-            if done.cause is not None and done.cause.code in _HOPELESS:
+            in_a_row = 0 if outcome.error is None else in_a_row + _is_transient(outcome.error)
+            if in_a_row >= _ENOUGH or (done.cause is not None and done.cause.code in _HOPELESS):
                 flow.stop()
     done.unsent = list(waiting)
     for key in [key for key in done.stored if _has_changed(objects[key])]:
@@ -135,6 +141,10 @@ def _job(store: Store, object_: Object, progress: Progress, *, public: bool) -> 
         )
 
     return Job(object_.key, send, weight)
+
+
+def _is_transient(error: Exception) -> bool:
+    return isinstance(error, StoreError) and error.transient
 
 
 def _take_in(done: Published, object_: Object, outcome: Outcome[Stored]) -> None:
