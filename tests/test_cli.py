@@ -304,8 +304,7 @@ def test_what_is_refused_is_named_and_the_rest_published_with_exit_code_1(open_b
     assert ended.code == 1
     assert sentences(ended.stdout) == "3 uploaded (7 B), 0 kept, 25 failed, in 0.0 s.\n"
     assert f"failed  {line}" in ended.stderr
-    assert ended.stderr.count("failed  static/key") == 20
-    assert ended.stderr.endswith("failed  … and 5 more\n")
+    assert ended.stderr.count("failed  static/key") == 25
     assert open_bucket.keys() == KEYS
 
 

@@ -104,7 +104,7 @@ def test_preview_on_a_taken_port_is_one_sentence_and_exit_code_2():
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
         f"Error: 127.0.0.1:{port} cannot be served on (Address already in use): choose another "
-        "--port."
+        "--port or --host."
     )
 
 

@@ -13,7 +13,7 @@ from faults import Answer, Proxy
 from flask import Blueprint
 from looking import published_in_part, reasons, record_in_force, records
 
-from flask_s3 import StoreError, create_all
+from flask_s3 import PublishError, create_all
 from flask_s3.cli import s3
 
 
@@ -252,8 +252,10 @@ def test_when_the_record_cannot_be_written_the_objects_are_there_and_the_next_ru
     with Proxy(bucket.server.endpoint) as proxy:
         proxy.rule("PUT", r"/\.flask-s3/", Answer(403, "AccessDenied"))
         app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
-        with pytest.raises(StoreError):
+        with pytest.raises(PublishError) as caught:
             create_all(app)
+    assert caught.value.result.uploaded == ("static/a.css", "static/b.css")
+    assert caught.value.result.failed == (".flask-s3/…/current",)
     app.config["FLASKS3_ENDPOINT_URL"] = bucket.server.endpoint
     assert bucket.keys(metadata=True) == ["static/a.css", "static/b.css"]
 
@@ -439,12 +441,17 @@ def test_flasks3_app_keeps_two_apps_of_one_name_apart(bucket, make_app):
 
 
 def test_names_that_are_written_alike_do_not_share_a_record(bucket, make_app):
-    for number, name in enumerate(["my app", "my-app", "my/app"]):
-        config = {**bucket.config, "FLASKS3_APP": name, "FLASKS3_PREFIX": str(number)}
-        create_all(make_app({"a.css": name}, config, name=f"folder{number}"))
+    names = ["my app", "my-app", "my/app"]
+    for number, name in enumerate(names):
+        config = {**bucket.config, "FLASKS3_APP": name}
+        create_all(make_app({f"{number}.css": name}, config, name=f"folder{number}"))
 
-    folders = {key.split("/")[1] for key in records(bucket)}
-    assert len(folders) == 3
+    pointers = [key for key in records(bucket) if key.endswith("/current")]
+    assert len(pointers) == 3
+    written = [json.loads(bucket.get(key)["Body"]) for key in records(bucket) if "/releas" in key]
+    assert sorted((one["app"], list(one["objects"])) for one in written) == [
+        (name, [f"static/{number}.css"]) for number, name in enumerate(names)
+    ]
 
 
 # -- FLASKS3_IGNORE

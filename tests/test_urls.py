@@ -349,10 +349,10 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_store_whose_address_has_a_path_keeps_it():
     settings = Settings.read(
         {
-            "FLASKS3_BUCKET_NAME": "b",
+            "FLASKS3_BUCKET_NAME": "shop",
             "FLASKS3_ENDPOINT_URL": "https://x.supabase.co/storage/v1/s3/",
         },
         environ={},
     )
 
-    assert base(settings) == Base("https", "x.supabase.co/storage/v1/s3/b")
+    assert base(settings) == Base("https", "x.supabase.co/storage/v1/s3/shop")

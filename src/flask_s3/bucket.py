@@ -11,6 +11,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from http.client import HTTPException
 from typing import Any
 
 from . import endpoints
@@ -44,7 +45,6 @@ def create(
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    client = _client(settings, region)
     name = settings.require_bucket()
     place = (
         {}
@@ -52,6 +52,7 @@ def create(
         else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     )
     try:
+        client = _client(settings, region)
         client.create_bucket(Bucket=name, **place)
     except (BotoCoreError, ClientError) as error:
         raise _refused("CreateBucket", name, error) from error
@@ -80,6 +81,8 @@ def check_access(
     region: str,
     key_prefixes: Sequence[str],
     acl_refusal: str | None,
+    *,
+    just_created: bool,
 ) -> list[str]:
     """Asks for one published object as a browser would; returns what is in the way, if anything.
 
@@ -89,14 +92,17 @@ def check_access(
         region: of the bucket.
         key_prefixes: of the static routes.
         acl_refusal: the code with which the store refused ACLs, None when it did not.
+        just_created: whether we made the bucket and its policy a moment ago.
     """
     try:
         answer = _unreadable(url)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         return [f"It could not be checked whether browsers can read {url} ({error})."]
     if answer is None:
         return []
-    if answer.endswith(_KMS):
+    if just_created:
+        mend = "since its new policy takes a while to spread, or was refused: look again soon."
+    elif answer.endswith(_KMS):
         mend = (
             "since the bucket encrypts with SSE-KMS, which makes anonymous reads impossible: set "
             "its default encryption to SSE-S3 (AES256), then publish everything again (--force)."

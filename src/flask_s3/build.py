@@ -76,10 +76,24 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Do not publish a file; what stands under its key stays.
+
+    Attributes:
+        key: the object's key, or the file's path when it has none.
+        reason: a sentence: what, why, what to do.
+    """
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
-    """The objects of an app, in the order of their keys, and what was noticed on the way."""
+    """The objects of an app in the order of their keys, files ruled out, and what was noticed."""
 
     objects: tuple[Object, ...]
+    refusals: tuple[Refuse, ...]
     notes: tuple[str, ...]
 
 
@@ -110,8 +124,16 @@ def build(
     """
     notes = Notes()
     _note_headers(settings, notes)
-    objects = [_object(asset, settings, read, notes) for asset in assets]
-    return Build(tuple(sorted(objects, key=lambda object_: object_.key)), notes.all())
+    objects, refusals = [], []
+    for asset in sorted(assets, key=lambda asset: asset.key):
+        try:
+            objects.append(_object(asset, settings, read, notes))
+        except OSError as error:
+            reason = (
+                f"{asset.path}: it could not be read any more ({error.strerror}): publish again."
+            )
+            refusals.append(Refuse(asset.key, reason))
+    return Build(tuple(objects), tuple(refusals), notes.all())
 
 
 def _note_headers(settings: Settings, notes: Notes) -> None:

@@ -133,7 +133,13 @@ def status() -> None:
 
 
 @s3.command()
-@click.option("--port", default=5000, show_default=True, help="Where the app is served.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=5000,
+    show_default=True,
+    help="Where the app is served; 0 for any free port.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="On which address.")
 @with_appcontext
 def preview(port: int, host: str) -> None:
@@ -144,6 +150,7 @@ def preview(port: int, host: str) -> None:
     """
     from . import preview as previewing  # noqa: PLC0415
 
+    previewing.end_like_ctrl_c()
     with _explained(), suppress(KeyboardInterrupt), previewing.embedded_store() as store:
         app = _app()
         previewing.point_at(app, store)
@@ -151,7 +158,7 @@ def preview(port: int, host: str) -> None:
         prepared = _prepared(_order(None, include_hidden=False, verify_remote=False, force=False))
         screens.show_result(_carried_out(prepared, quiet=False), as_json=False)
         click.echo(f"\nFiles  {store.endpoint}/{prepared.remote.store.bucket}/")
-        click.echo(f"App    http://{host}:{port}/   (Ctrl-C ends both)")
+        click.echo(f"App    http://{host}:{server.port}/   (Ctrl-C ends both)")
         server.serve_forever()
 
 

@@ -5,6 +5,8 @@ The object's key is the URL's path by construction: prefix + mount + file name.
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import hashlib
 import os
 import re
@@ -15,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import guard
-from .build import Asset, Notes
+from .build import Asset, Notes, Refuse
 from .errors import SettingsError
 from .patterns import matcher
-from .plan import Refuse
 from .routes import StaticRoute, matched_endpoint, static_routes
 from .settings import Settings
 from .store import METADATA_PREFIX
@@ -212,10 +213,14 @@ class _Collector:
         """Returns `file`, `folder` or `` for what is neither, noting what a symlink does."""
         try:
             mode = entry.stat().st_mode
-        except OSError:
-            self._notes.add(
-                f"{entry.path} is a broken symlink, so it is not published: mend or remove it."
-            )
+        except OSError as error:
+            if entry.is_symlink() and error.errno in {errno.ENOENT, errno.ELOOP}:
+                self._notes.add(
+                    f"{entry.path} is a broken symlink, so it is not published: mend or remove it."
+                )
+            else:
+                reason = f"{entry.path} could not be read ({error.strerror}): {_MEND}"
+                self._refuse(entry.path, reason)
             return ""
         if entry.is_symlink() and not self._may_follow(entry.path, name, real):
             return ""
@@ -255,7 +260,11 @@ class _Collector:
         return winner
 
     def _settle_hosts(self, key: str, first: _Found, second: _Found) -> _Found:
-        if Path(first.path).read_bytes() != Path(second.path).read_bytes():
+        try:
+            same = filecmp.cmp(first.path, second.path, shallow=False)
+        except OSError:  # reading it will say why
+            same = True
+        if not same:
             self._refuse(
                 key,
                 f"{first.path} and {second.path} have the same path {first.url_path} on two hosts "

@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import bucket, urls
-from .build import Object, build
+from .build import Build, Refuse, build
 from .collect import Collection, Selection, collect, key_prefixes, read
-from .plan import Known, Plan, Refuse, changes, everything, without_foreign
+from .errors import StoreError
+from .plan import Known, Plan, changes, everything, without_foreign
 from .publish import Progress, Published, publish
+from .releases import Current, Overtaken, Record, Releases, merged
 from .remote import Remote, held_by, look
 from .result import Result
 from .settings import Settings
+from .store import METADATA_PREFIX
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -91,7 +94,7 @@ def prepare(app: Flask, settings: Settings, order: Order) -> Prepared:
         built = build(collection.assets, settings, read)
         remote = looking.result()
     held = {} if order.everything is not None else held_by(remote, built.objects)
-    plan = _plan(built.objects, held, collection, order)
+    plan = _plan(built, held, collection, order)
     return Prepared(
         app=app,
         settings=settings,
@@ -105,41 +108,51 @@ def prepare(app: Flask, settings: Settings, order: Order) -> Prepared:
     )
 
 
-def _plan(
-    objects: Sequence[Object], held: Mapping[str, Known], collection: Collection, order: Order
-) -> Plan:
+def _plan(built: Build, held: Mapping[str, Known], collection: Collection, order: Order) -> Plan:
+    refusals = (*collection.refusals, *built.refusals)
     if order.everything is not None:
-        return everything(objects, collection.refusals, order.everything)
-    return changes(objects, held, collection.refusals)
+        return everything(built.objects, refusals, order.everything)
+    return changes(built.objects, held, refusals)
 
 
 def _foreign(remote: Remote) -> list[tuple[str, Mapping[str, Known]]]:
     return [(record.app, record.objects) for record in remote.other_records()]
 
 
-_RECORD_LOST = (
-    "The record of what was published is lost or unreadable, so it was made again from a listing "
-    "of the bucket."
-)
-
-
 def _lost(remote: Remote) -> list[str]:
-    return [_RECORD_LOST] if remote.current is not None and remote.record is None else []
+    if remote.releases is None:
+        return [_MAY_NOT_READ]
+    if remote.current is None or remote.record is not None:
+        return []
+    return [_RECORD_LOST + (_EVERYTHING if remote.listed is None else _FROM_LISTING)]
+
+
+_RECORD_LOST = "The record of what was published is lost or unreadable, so "
+_FROM_LISTING = "it was made again from a listing of the bucket."
+_EVERYTHING = "it is made again from this upload."
+_MAY_NOT_READ = (
+    "What is published is not remembered, since the credentials may not read it back: grant "
+    "s3:GetObject and s3:ListBucket, so that only what changed has to be uploaded."
+)
+_OVERTAKEN = (
+    "Another deploy of this app ended while this one ran; this one is in force now. Files that "
+    "both of them wrote are uploaded again by the next deploy."
+)
 
 
 def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception | None]:
     """Publishes what was prepared, and remembers it.
 
     Returns:
-        The result, and the first error of the store that stood in the way of a key, for callers who
-        raise.
+        The result, and the first error of the store that stood in the way, for callers who raise.
 
     Raises:
-        StoreError: the bucket cannot be created, or the release not be recorded.
+        StoreError: the bucket cannot be created, or nothing may be written to it.
     """
-    warnings = list(prepared.warnings)
+    warnings = [*prepared.warnings, *_region_unknown_to_urls(prepared)]
     if prepared.remote.bucket_missing:
         warnings += _create_bucket(prepared)
+    current = _begin(prepared)
     published = publish(
         prepared.plan,
         prepared.remote.store,
@@ -149,9 +162,14 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
     )
     with ThreadPoolExecutor(1) as pool:
         checking = pool.submit(_check_access, prepared, published)
-        release, noted = _remember(prepared, published)
-    warnings += [*checking.result(), *noted]
-    failures = (*prepared.plan.refusals, *published.failures, *_not_sent(published))
+        remembered = _remember(prepared, published, current)
+    warnings += [*checking.result(), *remembered.warnings]
+    failures = (
+        *prepared.plan.refusals,
+        *published.failures,
+        *_not_sent(published),
+        *remembered.failures,
+    )
     result = Result(
         uploaded=tuple(sorted(published.stored)),
         kept=tuple(keep.key for keep in prepared.plan.keeps),
@@ -161,10 +179,10 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
         warnings=tuple(warnings),
         bytes=published.bytes,
         seconds=time.monotonic() - prepared.started,
-        release=release,
+        release=remembered.release,
         interrupted=published.interrupted,
     )
-    return result, published.cause
+    return result, published.cause or remembered.cause
 
 
 def _create_bucket(prepared: Prepared) -> list[str]:
@@ -176,9 +194,22 @@ def _create_bucket(prepared: Prepared) -> list[str]:
     )
 
 
+def _region_unknown_to_urls(prepared: Prepared) -> list[str]:
+    """Says so when the region that the store told would make other URLs than serving does."""
+    settings, region = prepared.settings, prepared.remote.store.region
+    if urls.base(settings) == urls.base(replace(settings, region=region)):
+        return []
+    text = (
+        f"The bucket lives in {region}, which serving does not know, so its URLs lead elsewhere: "
+        f"set FLASKS3_REGION = {region!r}."
+    )
+    return [text]
+
+
 def _check_access(prepared: Prepared, published: Published) -> list[str]:
     """Asks for one published object as a browser would; says what is in the way and what to do."""
-    settings, store = prepared.settings, prepared.remote.store
+    store = prepared.remote.store
+    settings = replace(prepared.settings, region=store.region)
     if not published.stored or not prepared.order.public or settings.cdn_domain:
         return []
     key = min(published.stored, key=lambda key: published.stored[key].size)
@@ -188,19 +219,68 @@ def _check_access(prepared: Prepared, published: Published) -> list[str]:
         store.region,
         key_prefixes(prepared.app, settings),
         store.dialect.acl_refusal,
+        just_created=prepared.remote.bucket_missing,
     )
 
 
-def _remember(prepared: Prepared, published: Published) -> tuple[str | None, list[str]]:
-    """Records the new release unless nothing changed; returns the id in force, and warnings."""
+def _begin(prepared: Prepared) -> Current | None:
+    """Notes that objects of the release in force are about to be overwritten, if any are."""
+    remote = prepared.remote
+    if remote.releases is None or remote.current is None or remote.record is None:
+        return remote.current
+    if not any(put.key in remote.record.objects for put in prepared.plan.puts):
+        return remote.current
+    return remote.releases.begin(remote.current)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """The release in force after the run, and what came up when it was recorded."""
+
+    release: str | None
+    warnings: tuple[str, ...] = ()
+    failures: tuple[Refuse, ...] = ()
+    cause: StoreError | None = None
+
+
+def _remember(prepared: Prepared, published: Published, current: Current | None) -> _Remembered:
+    """Records the new release unless nothing changed."""
     before = prepared.remote.record
     objects = _objects_now(prepared, published)
-    if before is not None and dict(before.objects) == objects:
-        return before.id, []
-    if before is None and not objects:
-        return None, []
-    record = prepared.remote.releases.new_record(objects)
-    return record.id, prepared.remote.releases.publish(record, prepared.remote.current)
+    if prepared.remote.releases is None or (before is None and not objects):
+        return _Remembered(None)
+    unfinished = current is not None and current.unfinished
+    if before is not None and dict(before.objects) == objects and not unfinished:
+        return _Remembered(before.id)
+    try:
+        return _recorded(prepared.remote.releases, objects, before, published.stored, current)
+    except StoreError as error:
+        reason = f"What was published could not be recorded: {error}"
+        refused = Refuse(f"{METADATA_PREFIX}…/current", reason)
+        return _Remembered(None if before is None else before.id, (), (refused,), error)
+
+
+def _recorded(
+    releases: Releases,
+    objects: Mapping[str, Known],
+    before: Record | None,
+    written: Mapping[str, Known],
+    current: Current | None,
+) -> _Remembered:
+    """Moves the pointer to a record of the objects, and of another deploy's where one got in."""
+    base = {} if before is None else before.objects
+    warnings: tuple[str, ...] = ()
+    while True:
+        record = releases.new_record(objects)
+        try:
+            return _Remembered(record.id, (*warnings, *releases.publish(record, current)))
+        except Overtaken as overtaken:
+            current = overtaken.current
+            theirs = None if current is None else current.record
+            if theirs is not None:
+                objects = merged(objects, base, theirs.objects, written)
+                base = theirs.objects
+            warnings = (_OVERTAKEN,)
 
 
 def _objects_now(prepared: Prepared, published: Published) -> dict[str, Known]:

@@ -22,14 +22,16 @@ from .errors import StoreError
 T = TypeVar("T")
 
 ATTEMPTS = 6
-_FIRST_DELAY = 0.2
+_DELAY_UNIT = 0.2
 _LONGEST_DELAY = 20.0
 _WIDENING = 0.125
+# A write has two things to leave out (ACL, checksum), and each may be tried once more.
+_LESSONS = 4
 
 
 def delay(attempt: int) -> float:
     """Returns how many seconds to wait after the given failed attempt (1 is the first)."""
-    return random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt))  # noqa: S311
+    return random.uniform(0, min(_LONGEST_DELAY, _DELAY_UNIT * 2**attempt))  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class _Running(Generic[T]):
     job: Job[T]
     attempt: int
     serial: int
+    lessons: int = 0
     error: StoreError | None = None
 
 
@@ -177,7 +180,8 @@ class Flow(Iterator[Outcome[T]]):
 
     def _goes_again(self, running: _Running[T], error: StoreError) -> bool:
         running.error = error
-        if error.learned:
+        if error.learned and running.lessons < _LESSONS:
+            running.lessons += 1
             self._put_off(running, 0.0)
             return True
         if error.throttled:

@@ -54,7 +54,7 @@ def refused_name(filename: str) -> str | None:
 
 
 def refused_content(data: bytes) -> str | None:
-    """Returns why a file may not be published, by its first `SCANNED_BYTES`; None when it may."""
+    """Returns why a file may not be published, by its content; None when it may."""
     return next(
         (
             reason

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from . import headers
-from .build import Object
+from .build import Object, Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +44,6 @@ class Put:
 @dataclass(frozen=True, slots=True)
 class Keep:
     """Leave an object as it is."""
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Do not publish a file; what stands under its key stays.
-
-    Attributes:
-        key: the object's key, or the file's path when it has none.
-        reason: a sentence: what, why, what to do.
-    """
 
     key: str
     reason: str

@@ -81,6 +81,13 @@ def point_at(app: Flask, store: Embedded) -> None:
     FlaskS3(app)
 
 
+def end_like_ctrl_c() -> None:
+    """Makes SIGTERM, and SIGHUP where there is one, end the preview as Ctrl-C does."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+
+
 def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
     """Returns a server of the app that takes connections already; `serve_forever` answers them.
 
@@ -89,14 +96,16 @@ def listen(app: Flask, host: str, port: int) -> BaseWSGIServer:
     """
     from werkzeug.serving import make_server  # noqa: PLC0415
 
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise SettingsError(
-                f"{host}:{port} cannot be served on ({error.strerror}): choose another --port."
-            ) from error
+    try:
+        family, kind, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be served on ({error.strerror}): choose another --port or "
+            "--host."
+        ) from error
     return make_server(host, port, app, threaded=True)
 
 
@@ -139,12 +148,11 @@ def _await(endpoint: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
+    process.terminate()
     try:
         process.wait(timeout=3)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .build import FileBody, Object
+from .build import FileBody, Object, Refuse
 from .errors import StoreError
 from .flow import Flow, Job, Outcome
 from .headers import kept
-from .plan import Known, Plan, Refuse
+from .plan import Known, Plan
 from .store import BYTES_IN_FLIGHT, PART_BYTES, PARTS_IN_FLIGHT, Store, Stored
 
 # What is wrong with every object: the first answer tells, and the others need not be tried.
@@ -96,7 +96,10 @@ def publish(
                 progress.sent(object_.body.size)
             progress.done()
             in_a_row = 0 if outcome.error is None else in_a_row + _is_transient(outcome.error)
-            if in_a_row >= _ENOUGH or (done.cause is not None and done.cause.code in _HOPELESS):
+            if isinstance(outcome.error, StoreError) and outcome.error.code in _HOPELESS:
+                done.cause = outcome.error
+                flow.stop()
+            if in_a_row >= _ENOUGH:
                 flow.stop()
     done.unsent = list(waiting)
     for key in [key for key in done.stored if _has_changed(objects[key])]:

@@ -5,7 +5,7 @@
 
 `<owner>` is made of the app's name and the prefix, so that apps which share a bucket keep apart.
 Records are written with `If-None-Match: *`, the pointer with `If-Match` (Amazon S3 User Guide, "How
-to prevent object overwrites with conditional writes"), so no deploy overwrites another's unseen.
+to prevent object overwrites with conditional writes"): a deploy that was overtaken finds out.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
 from typing import Any
@@ -49,15 +49,32 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Current:
-    """The release in force.
+    """The pointer as it stands.
 
     Attributes:
-        etag: the pointer's, for the next conditional write.
-        record: None when it is lost or cannot be read.
+        etag: its own, for the next conditional write.
+        release: the id of the release in force; None when the pointer cannot be read.
+        record: of that release; None when it is lost or cannot be read.
+        unfinished: whether a deploy began to overwrite the release's objects and has not said that
+            it came to its end.
     """
 
     etag: str
+    release: str | None
     record: Record | None
+    unfinished: bool
+
+
+class Overtaken(Exception):
+    """Another deploy moved the pointer since we read it.
+
+    Attributes:
+        current: the pointer as it left it; None when it is gone.
+    """
+
+    def __init__(self, current: Current | None) -> None:
+        super().__init__("another deploy moved the pointer")
+        self.current = current
 
 
 class Releases:
@@ -84,13 +101,31 @@ class Releases:
         id_ = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         return Record(id_, now.isoformat(timespec="seconds"), self._app, self._prefix, objects)
 
+    def begin(self, current: Current) -> Current:
+        """Notes at the pointer that the release's objects are being overwritten.
+
+        Should the deploy die half way, the next one sees it and looks at what is really there.
+
+        Returns:
+            The pointer as it stands now; unchanged when another deploy has just moved it, which
+            `publish` will find out.
+
+        Raises:
+            StoreError: the note could not be written.
+        """
+        if current.unfinished or current.release is None:
+            return current
+        try:
+            etag, _ = self._move(current.release, current.etag, unfinished=True)
+        except Overtaken:
+            return current
+        return replace(current, etag=etag, unfinished=True)
+
     def publish(self, record: Record, after: Current | None) -> list[str]:
         """Writes the record, then moves the pointer to it; returns warnings.
 
-        When another deploy moved the pointer in between, ours moves it after; its objects stay in
-        the record of its own release.
-
         Raises:
+            Overtaken: another deploy moved the pointer since `after` was read.
             StoreError: one of the two could not be written.
         """
         key = f"{self._folder}releases/{record.id}.json"
@@ -105,8 +140,8 @@ class Releases:
             if self._store.get(key) is None:
                 warnings.append(_NO_CONDITIONS)
                 self._store.write(key, data, _JSON, None)
-        warnings += self._point(record, None if after is None else after.etag)
-        return list(dict.fromkeys(warnings))
+        _, moved = self._move(record.id, None if after is None else after.etag, unfinished=False)
+        return list(dict.fromkeys(warnings + moved))
 
     def others(self) -> Iterator[Record]:
         """Yields the releases in force of the other apps in the bucket."""
@@ -120,33 +155,39 @@ class Releases:
         pointer = self._store.get(f"{folder}current")
         if pointer is None:
             return None
-        named = _loads(pointer.body).get("release")
+        value = _loads(pointer.body)
+        named = value.get("release")
         if not isinstance(named, str) or not re.fullmatch(r"[\w.-]+", named):
-            return Current(pointer.etag, None)
+            return Current(pointer.etag, None, None, unfinished=False)
         fetched = self._store.get(f"{folder}releases/{named}.json")
-        return Current(pointer.etag, None if fetched is None else _from_json(_loads(fetched.body)))
+        record = None if fetched is None else _from_json(_loads(fetched.body))
+        return Current(pointer.etag, named, record, value.get("unfinished") is True)
 
-    def _point(self, record: Record, etag: str | None) -> list[str]:
-        """Moves the pointer; a lost race is run again from what the winner left."""
+    def _move(self, release: str, etag: str | None, *, unfinished: bool) -> tuple[str, list[str]]:
+        """Writes the pointer where it still has the ETag; returns its new one, and warnings.
+
+        Raises:
+            Overtaken: it has another one.
+        """
         key = f"{self._folder}current"
-        data = json.dumps({"version": _VERSION, "release": record.id}).encode()
-        for _ in range(_ATTEMPTS):
+        value = {"version": _VERSION, "release": release, "unfinished": unfinished}
+        data = json.dumps(value).encode()
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._store.write(key, data, _JSON, Condition(etag))
+                return self._store.write(key, data, _JSON, Condition(etag)).etag, []
             except StoreError as error:
                 if error.status not in {404, 409, 412, 501}:
                     raise
-                there = self._store.get(key)
-                if there is not None and _loads(there.body).get("release") == record.id:
-                    return []
-                unmoved = (None if there is None else there.etag) == etag
-                if unmoved and error.status in {412, 501}:
-                    break
-                etag = None if there is None else there.etag
-            else:
-                return []
-        self._store.write(key, data, _JSON, None)
-        return [_NO_CONDITIONS]
+                there = self._current(self._folder)
+                if there is not None and (there.release, there.unfinished) == (release, unfinished):
+                    return there.etag, []  # ours: the first answer was lost on its way
+                if (None if there is None else there.etag) != etag:
+                    raise Overtaken(there) from error
+                if error.status in {412, 501}:
+                    return self._store.write(key, data, _JSON, None).etag, [_NO_CONDITIONS]
+                if attempt == _ATTEMPTS:
+                    raise
+        raise AssertionError
 
 
 _NO_CONDITIONS = (
@@ -203,3 +244,26 @@ def _from_json(value: dict[str, Any]) -> Record | None:
         return Record(value["id"], value["time"], value["app"], value["prefix"], objects)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None
+
+
+def merged(
+    ours: Mapping[str, Known],
+    base: Mapping[str, Known],
+    theirs: Mapping[str, Known],
+    written: Collection[str],
+) -> dict[str, Known]:
+    """Returns what the store holds after two deploys that both started from `base`.
+
+    A key that both wrote is left out, since nobody knows whose bytes came last: the next deploy
+    sends it again.
+
+    Args:
+        ours: what we would record.
+        base: what both found recorded.
+        theirs: what the other one recorded.
+        written: the keys that we wrote.
+    """
+    touched = {key for key in {*base, *theirs} if base.get(key) != theirs.get(key)}
+    objects = {key: held for key, held in ours.items() if key not in touched}
+    objects.update({key: theirs[key] for key in touched & theirs.keys() if key not in written})
+    return dict(sorted(objects.items()))

@@ -12,7 +12,7 @@ from functools import partial
 from hashlib import md5
 
 from .build import FileBody, Object
-from .errors import BucketMissing, SettingsError, WrongRegion
+from .errors import BucketMissing, SettingsError, StoreError, WrongRegion
 from .flow import Flow, Job
 from .plan import Known
 from .releases import Current, Record, Releases
@@ -31,7 +31,7 @@ class Remote:
 
     Attributes:
         store: the bucket, in the region where it is.
-        releases: the app's.
+        releases: the app's; None where the credentials may not read them.
         current: the release in force.
         listed: the objects under the app's prefixes, by key; None when the record is trusted.
         others: the releases in force of other apps in the bucket, on their way when they are sure
@@ -40,7 +40,7 @@ class Remote:
     """
 
     store: S3Store
-    releases: Releases
+    releases: Releases | None
     current: Current | None
     listed: Mapping[str, Listed] | None
     others: Future[list[Record]] | None
@@ -53,7 +53,7 @@ class Remote:
 
     def other_records(self) -> list[Record]:
         """Returns the releases in force of the other apps in the bucket."""
-        if self.bucket_missing:
+        if self.bucket_missing or self.releases is None:
             return []
         return list(self.releases.others()) if self.others is None else self.others.result()
 
@@ -109,12 +109,17 @@ def _look_into(
         current = releases.current()
         if current is None or current.record is None:
             others = ThreadPoolExecutor(1).submit(lambda: list(releases.others()))
-            closely = not trusting
-        if closely:
+            closely = True
+        if (closely or current is None or current.unfinished) and not trusting:
             listed = {line.key: line for part in key_prefixes for line in store.list(part)}
         missing = current is None and not listed and not store.bucket_exists()
     except BucketMissing:
         return Remote(store, releases, None, {}, None, bucket_missing=True)
+    except StoreError as error:
+        # 0.3 read nothing, so a policy from its days may allow nothing but writing.
+        if error.code != "AccessDenied" or not trusting or not store.bucket_exists():
+            raise
+        return Remote(store, None, None, None, None, bucket_missing=False)
     return Remote(store, releases, current, listed, others, missing)
 
 
@@ -167,9 +172,11 @@ def _identified(held: Known, wanted: Object) -> Known:
     An ETag is the MD5 of an object that went up in one part and is not encrypted with KMS (Amazon
     S3 API Reference, "Object"); where it is something else it equals no MD5.
     """
-    if held.sha256 is None and held.etag == _md5(wanted):
-        return replace(held, sha256=wanted.body.sha256)
-    return held
+    try:
+        same = held.sha256 is None and held.etag == _md5(wanted)
+    except OSError:  # the upload will meet it again, and say so
+        same = False
+    return replace(held, sha256=wanted.body.sha256) if same else held
 
 
 def _md5(wanted: Object) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .build import Refuse
 from .errors import FlaskS3Error
-from .plan import Refuse
 
 
 @dataclass(frozen=True, slots=True)

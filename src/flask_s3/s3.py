@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -18,7 +19,7 @@ from functools import cached_property, lru_cache, partial
 from hashlib import sha256
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from . import endpoints
 from .build import Body, BytesBody, FileBody
@@ -50,35 +51,47 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Dialect:
-    """What this store turned out to accept, learned from its answers.
+    """What this store turned out to accept, learned from its answers to writes.
 
     Attributes:
         acl: whether objects are sent with an ACL.
         acl_refusal: the code with which ACLs were refused: `AccessControlListNotSupported` where
             they are disabled, `AccessDenied` where a Block Public Access forbids them.
         checksum: whether bodies are sent with `x-amz-checksum-sha256`.
-        settled: whether a write has been accepted as the other attributes say.
+        accepted: which of `acl` and `checksum` a write was accepted with.
     """
 
     acl: bool = True
     acl_refusal: str | None = None
     checksum: bool = True
-    settled: bool = False
+    accepted: set[str] = field(default_factory=set)
 
-    def learn(self, error: StoreError, sent: Headers) -> bool:
-        """Takes an answer in; returns whether the same write should go out again, as it is now."""
-        if "x-amz-acl" in sent and error.code == "AccessControlListNotSupported":
-            self.acl, self.acl_refusal = False, error.code
+    def learn(self, error: StoreError, carried: frozenset[str]) -> bool:
+        """Takes the answer to a write in; returns whether it should go out again, as it is now.
+
+        Args:
+            error: the answer.
+            carried: which of `acl` and `checksum` the write carried of our own accord.
+        """
+        code = error.code
+        if ("acl" in carried and not self.acl) or ("checksum" in carried and not self.checksum):
+            return True  # learned from another write in the meantime
+        closed = code == "AccessDenied" and "acl" not in self.accepted
+        if "acl" in carried and (code == "AccessControlListNotSupported" or closed):
+            self.acl, self.acl_refusal = False, code
             return True
-        if self.settled:
-            return False
-        if "x-amz-acl" in sent and error.status == 403 and error.code == "AccessDenied":
-            self.acl, self.acl_refusal = False, error.code
-            return True
-        if "x-amz-checksum-sha256" in sent and error.code in _NO_CHECKSUMS:
+        if "checksum" in carried - self.accepted and code in _NO_CHECKSUMS:
             self.checksum = False
             return True
+        self._unlearn(code)
         return False
+
+    def _unlearn(self, code: str) -> None:
+        """Takes a guess back when the write fared no better without."""
+        if code == self.acl_refusal == "AccessDenied":
+            self.acl, self.acl_refusal = True, None
+        if code in _NO_CHECKSUMS:
+            self.checksum = True
 
 
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
@@ -139,9 +152,10 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[Listed]:
         """See `Store.list`."""
         for page in self._pages(prefix, ""):
+            decode = _decoder(page)
             for item in page.iterfind("{*}Contents"):
                 yield Listed(
-                    unquote(_text(item, "Key")),
+                    decode(_text(item, "Key")),
                     int(_text(item, "Size")),
                     _text(item, "ETag").strip('"'),
                     datetime.fromisoformat(
@@ -152,8 +166,9 @@ class S3Store:
     def folders(self, prefix: str) -> Iterator[str]:
         """See `Store.folders`."""
         for page in self._pages(prefix, "/"):
+            decode = _decoder(page)
             for item in page.iterfind("{*}CommonPrefixes"):
-                yield unquote(_text(item, "Prefix"))[len(prefix) :]
+                yield decode(_text(item, "Prefix"))[len(prefix) :]
 
     def head(self, key: str) -> Future[Known | None]:
         """See `Store.head`."""
@@ -181,15 +196,18 @@ class S3Store:
     ) -> Future[Stored]:
         """See `Store.put`."""
         fields = {"Content-Length": str(body.size), **headers}
+        carried = set()
         if self.dialect.checksum and body.size <= PART_BYTES:
             digest = base64.b64encode(bytes.fromhex(body.sha256)).decode()
             fields["x-amz-checksum-sha256"] = digest
-        if public and self.dialect.acl:
-            fields.setdefault("x-amz-acl", "public-read")
+            carried.add("checksum")
+        if public and self.dialect.acl and "x-amz-acl" not in fields:
+            fields["x-amz-acl"] = "public-read"
+            carried.add("acl")
         if condition is not None:
             name, value = condition.header
             fields[name] = value
-        return self._upload(key, body, fields, sent)
+        return self._upload(key, body, fields, frozenset(carried), sent)
 
     def write(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> Stored:
         """See `Store.write`."""
@@ -219,7 +237,12 @@ class S3Store:
             asked = "&".join(f"{n}={quote(v, _QUERY_AS_IS)}" for n, v in sorted(query.items()) if v)
             path = f"{self._root or '/'}?{asked}"
             answer = self._wait(partial(self._ask, "GET", "ListObjectsV2", path, _whole))
-            page = ET.fromstring(bytes(answer.body))  # noqa: S314
+            try:
+                page = ET.fromstring(bytes(answer.body))  # noqa: S314
+            except ET.ParseError:
+                page = ET.Element("none")
+            if not page.tag.endswith("ListBucketResult"):
+                raise self._no_s3()
             yield page
             if _text(page, "IsTruncated") != "true":
                 return
@@ -241,7 +264,12 @@ class S3Store:
         return self._send(operation, self._client, convert, type=kind, request=http, **request)
 
     def _upload(
-        self, key: str, body: Body, headers: Headers, sent: Callable[[int], None] | None
+        self,
+        key: str,
+        body: Body,
+        headers: Headers,
+        carried: frozenset[str],
+        sent: Callable[[int], None] | None,
     ) -> Future[Stored]:
         from awscrt.s3 import S3FileIoOptions, S3RequestType  # noqa: PLC0415
 
@@ -256,8 +284,8 @@ class S3Store:
         return self._send(
             "PutObject",
             client,
-            self._stored,
-            learn=partial(self.dialect.learn, sent=headers),
+            partial(self._stored, carried),
+            learn=partial(self.dialect.learn, carried=carried),
             type=S3RequestType.PUT_OBJECT,
             request=self._http("PUT", self._path(key), headers, stream),
             **request,
@@ -332,8 +360,8 @@ class S3Store:
                 time.sleep(0 if error.learned else delay(attempt))
         raise AssertionError
 
-    def _stored(self, answer: _Answer) -> Stored:
-        self.dialect.settled = True
+    def _stored(self, carried: frozenset[str], answer: _Answer) -> Stored:
+        self.dialect.accepted |= carried
         return Stored(answer.etag, _date(answer.header("date")))
 
     def _error(self, operation: str, error: Exception, answer: _Answer, body: bytes) -> StoreError:
@@ -362,6 +390,15 @@ class S3Store:
             made.region = region
         return made
 
+    def _no_s3(self) -> StoreError:
+        return StoreError(
+            f"What answers at {self._scheme}://{self._host} does not speak S3: check "
+            "FLASKS3_ENDPOINT_URL.",
+            code="NotS3",
+            status=None,
+            operation="ListObjectsV2",
+        )
+
     def _transport_error(self, operation: str, error: Exception) -> StoreError:
         name = getattr(error, "name", "") or str(error)
         if name in _FILE_CHANGED:
@@ -373,7 +410,7 @@ class S3Store:
                 f"The store at {self._scheme}://{self._host} could not be reached ({name}): check "
                 "the address (FLASKS3_ENDPOINT_URL, FLASKS3_REGION) and the network."
             )
-            transient = "TLS" not in name and "DNS_INVALID" not in name
+            transient = not any(word in name for word in _FINAL)
         return StoreError(text, code=name, status=None, operation=operation, transient=transient)
 
 
@@ -381,6 +418,8 @@ class S3Store:
 _SIGNED_AS_IS = "/-._~"
 _QUERY_AS_IS = "-._~"
 _TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
+# In the names of the CRT's errors: certificates and names do not get better by asking again.
+_FINAL = ("CERT", "HOST_NAME", "TRUST_STORE", "TLS_ERROR_NEGOTIATION_FAILURE", "DNS_INVALID_NAME")
 _FILE_CHANGED = frozenset({"AWS_ERROR_S3_INCORRECT_CONTENT_LENGTH", "AWS_ERROR_S3_FILE_MODIFIED"})
 # Answers that the CRT turns into errors of its own, after its retry, and does not hand on.
 _SWALLOWED = {
@@ -419,6 +458,10 @@ _EXPLANATIONS = {
     "FLASKS3_HEADERS.",
 }
 _EXPLANATIONS["403"] = _EXPLANATIONS["AccessDenied"]
+_EXPLANATIONS["AccessControlListNotSupported"] = (
+    "ACLs are disabled on the bucket: take x-amz-acl out of FLASKS3_HEADERS and "
+    "FLASKS3_FILEPATH_HEADERS."
+)
 _GRANTS = {"HeadBucket": "ListBucket", "ListObjectsV2": "ListBucket", "HeadObject": "GetObject"}
 
 
@@ -482,6 +525,11 @@ def _tag(body: bytes, name: str) -> str:
     return found[1].decode("utf-8", "replace") if found else ""
 
 
+def _decoder(page: Element) -> Callable[[str], str]:
+    """Returns what makes keys of a listing's: `+` is a space where the store encoded them."""
+    return unquote_plus if _text(page, "EncodingType") == "url" else str
+
+
 def _text(element: Element, name: str) -> str:
     return element.findtext(f"{{*}}{name}") or ""
 
@@ -542,9 +590,13 @@ def _chain() -> tuple[AwsCredentialsProvider, str | None]:
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
         )
 
+    last = credentials.get_frozen_credentials()
+
     def current() -> AwsCredentials:
-        frozen = credentials.get_frozen_credentials()
-        return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+        nonlocal last
+        with suppress(Exception):  # with the last ones the store says itself that they expired
+            last = credentials.get_frozen_credentials()
+        return AwsCredentials(last.access_key, last.secret_key, last.token)
 
     return AwsCredentialsProvider.new_delegate(current), region
 

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from .publish import Progress
     from .result import Result
 
-_SHOWN = 20
-"""Lines of a list that are shown before the rest is counted."""
-
 
 @contextmanager
 def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
@@ -135,10 +132,8 @@ def show_plan(prepared: Prepared) -> None:
 def show_result(result: Result, *, as_json: bool) -> None:
     """Shows what was done: warnings and failures on stderr, the summary on stdout."""
     show_warnings(result.warnings)
-    for failure in result.failures[:_SHOWN]:
+    for failure in result.failures:
         click.secho(f"failed  {failure.key}: {failure.reason}", fg="red", err=True)
-    if len(result.failures) > _SHOWN:
-        click.secho(f"failed  … and {len(result.failures) - _SHOWN:,} more", fg="red", err=True)
     if as_json:
         _print_json(
             uploaded=result.uploaded,
@@ -163,7 +158,9 @@ def show_status(prepared: Prepared) -> None:
     """Shows the release in force, and how the app's files differ from it."""
     show_warnings(prepared.warnings)
     record = prepared.remote.record
-    click.echo(f"Bucket    {prepared.remote.store.bucket} ({prepared.remote.store.region})")
+    missing = ", which does not exist yet" if prepared.remote.bucket_missing else ""
+    store = prepared.remote.store
+    click.echo(f"Bucket    {store.bucket} ({store.region}){missing}")
     if record is None:
         click.echo("Release   none yet: flask s3 deploy makes the first")
     else:
@@ -173,7 +170,9 @@ def show_status(prepared: Prepared) -> None:
     reasons = Counter(put.reason.partition(":")[0] for put in prepared.plan.puts)
     for reason, count in sorted(reasons.items()):
         click.echo(f"Changed   {count:,} {reason}")
-    if not reasons:
+    if prepared.plan.refusals:
+        click.echo(f"Refused   {len(prepared.plan.refusals):,}: flask s3 plan says why")
+    elif not reasons:
         click.echo("Changed   nothing: what is published is what is here")
 
 

@@ -327,7 +327,7 @@ class Settings:
         "FLASKS3_STRICT",
         False,
         flag,
-        "`True`: what is otherwise a warning about a file is a refusal to publish it.",
+        "`True`: a symlink that leads out of its static folder is refused rather than warned of.",
     )
     # -- how it is published
     headers: Mapping[str, str] = _setting(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -217,7 +218,7 @@ def test_a_script_does_not_exit_with_0_when_something_failed(bucket, tmp_path):
     )
 
     assert done.returncode == 1
-    assert "flask_s3.errors.PublishError: 1 of 1 files could not be published" in done.stderr
+    assert "PublishError: 1 of 1 files could not be published" in done.stderr
 
 
 # -- settings
@@ -337,11 +338,13 @@ def test_somebody_else_s_bucket_is_a_client_error_and_one_sentence(bucket, make_
     assert isinstance(caught.value, StoreError)
     assert not isinstance(caught.value, PublishError | ValueError)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
-    assert caught.value.response["Error"]["Code"] == "AccessDenied"
-    assert str(caught.value) == (
-        f"The store refused GetObject in bucket {bucket.name!r} (AccessDenied): the credentials "
-        "lack the permission, or the bucket belongs to somebody else: grant s3:GetObject on it to "
-        "them, or choose another FLASKS3_BUCKET_NAME."
+    # An answer to HEAD has no body that could name the code; 0.3 raised 403 too.
+    assert caught.value.response["Error"]["Code"] in {"AccessDenied", "403"}
+    assert re.fullmatch(
+        rf"The store refused \w+ in bucket {bucket.name!r} \((AccessDenied|403)\): the credentials "
+        r"lack the permission, or the bucket belongs to somebody else: grant s3:\w+ on it to them, "
+        r"or choose another FLASKS3_BUCKET_NAME\.",
+        str(caught.value),
     )
     assert bucket.keys(metadata=True) == []
 

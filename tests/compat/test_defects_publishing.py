@@ -113,11 +113,16 @@ def test_a_large_file_is_streamed_not_read_into_memory(weed_bucket, tmp_path, co
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         result = create_all(app, put_bucket_acl=False)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        print(result.bytes, (after - before) // 1024)
+        print(result.bytes, (after - before) // {1024 * 1024 if sys.platform == "darwin" else 1024})
     """
+    # Linux counts the memory of whoever starts a process as the process's own: so a small one does.
+    launcher = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))"
 
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", launcher, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     sent, mebibytes = map(int, done.stdout.split())
@@ -344,11 +349,32 @@ def test_only_modified_notices_what_was_deleted_in_the_bucket(bucket, make_app):
     assert bucket.keys() == ["static/a.css", "static/b.js"]
 
 
-@pytest.mark.parametrize("content", [b"A", b"something else"], ids=["same size", "other size"])
-def test_only_modified_notices_what_was_overwritten_in_the_bucket(bucket, make_app, content):
+@pytest.mark.parametrize("content", ["A", "something else"], ids=["same size", "other size"])
+def test_only_modified_notices_a_changed_file(bucket, make_app, content):
     app = make_app({"a.css": "a", "b.js": "b"}, only_modified(bucket))
     create_all(app)
-    bucket.client.put_object(Bucket=bucket.name, Key="static/a.css", Body=content)
+    Path(app.static_folder, "a.css").write_text(content)
+
+    result = create_all(app)
+
+    assert (result.uploaded, result.kept) == (("static/a.css",), ("static/b.js",))
+    assert bucket.get("static/a.css")["Body"] == content.encode()
+
+
+@pytest.mark.parametrize("checksum", ["CRC32", "SHA256"])
+@pytest.mark.parametrize("content", [b"A", b"something else"], ids=["same size", "other size"])
+def test_only_modified_notices_what_was_overwritten_in_the_bucket(
+    bucket, make_app, content, checksum
+):
+    app = make_app({"a.css": "a", "b.js": "b"}, only_modified(bucket))
+    create_all(app)
+    bucket.client.put_object(
+        Bucket=bucket.name,
+        Key="static/a.css",
+        Body=content,
+        ContentType="text/css; charset=utf-8",
+        ChecksumAlgorithm=checksum,
+    )
 
     result = create_all(app)
 

@@ -1,0 +1,233 @@
+"""Deploys that die half way, deploys that overtake each other, and what a store learns us."""
+
+from __future__ import annotations
+
+import os
+import threading
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from faults import Answer, Proxy
+
+from flask_s3 import PublishError, StoreError, create_all, deploy
+from flask_s3.collect import Selection
+from flask_s3.extension import _Silent, state_of
+from flask_s3.plan import Known
+from flask_s3.releases import Releases, merged
+from flask_s3.s3 import Dialect, S3Store
+
+
+def only_modified(bucket):
+    return {**bucket.config, "FLASKS3_ONLY_MODIFIED": True}
+
+
+def test_after_a_crash_the_next_deploy_sees_what_was_overwritten(bucket, make_app):
+    """v1, then v2 dies after its first upload, then v1 again: v1's bytes have to come back."""
+    v1 = make_app({"a.js": "one", "b.js": "same"}, only_modified(bucket), name="shop")
+    create_all(v1)
+    v2 = make_app({"a.js": "two", "b.js": "same"}, only_modified(bucket), name="shop")
+    with Proxy(bucket.server.endpoint) as proxy:
+        proxy.rule("PUT", r"/releases/", Answer(403, "AccessDenied"))
+        v2.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+        with pytest.raises(PublishError):
+            create_all(v2)
+    assert bucket.get("static/a.js")["Body"] == b"two"
+    v1 = make_app({"a.js": "one", "b.js": "same"}, bucket.config, name="shop")
+
+    prepared = deploy.prepare(v1, state_of(v1).settings(), deploy.Order())
+    result, _ = deploy.carry_out(prepared, _Silent())
+
+    assert (result.uploaded, result.kept) == (("static/a.js",), ("static/b.js",))
+    assert bucket.get("static/a.js")["Body"] == b"one"
+    again = deploy.prepare(v1, state_of(v1).settings(), deploy.Order())
+    assert again.remote.listed is None, "the pointer still says that a deploy is under way"
+
+
+def test_a_deploy_that_was_overtaken_forgets_what_both_wrote_and_keeps_what_the_other_did(
+    bucket, make_app
+):
+    app = make_app({"a.js": "1", "b.js": "1", "c.js": "1"}, bucket.config)
+    create_all(app)
+    folder = Path(app.static_folder)
+    (folder / "a.js").write_text("ours")
+    (folder / "b.js").write_text("ours")
+    ours = deploy.prepare(app, state_of(app).settings(), deploy.Order())
+    (folder / "b.js").write_text("theirs")
+    (folder / "c.js").write_text("theirs")
+    theirs = deploy.prepare(
+        app,
+        state_of(app).settings(),
+        deploy.Order(selection=Selection.of(include_hidden=False, regex="[bc]", source="")),
+    )
+    deploy.carry_out(theirs, _Silent())
+    (folder / "b.js").write_text("ours")
+    os.utime(folder / "b.js", ns=(0, body_of(ours, "static/b.js").mtime_ns))
+
+    result, _ = deploy.carry_out(ours, _Silent())
+
+    assert result.warnings[-1].startswith("Another deploy of this app ended while this one ran")
+    digests = {key: entry.sha256 for key, entry in current(bucket, app).objects.items()}
+    assert digests == {
+        "static/a.js": sha256(b"ours").hexdigest(),
+        "static/c.js": sha256(b"theirs").hexdigest(),
+    }
+
+
+def body_of(prepared, key):
+    (body,) = [put.object.body for put in prepared.plan.puts if put.key == key]
+    return body
+
+
+def current(bucket, app):
+    settings = state_of(app).settings()
+    return Releases(S3Store(settings), app.name, "").current().record
+
+
+def known(digest: str) -> Known:
+    return Known(1, digest, 0.0, digest, {})
+
+
+A, B, C = known("a"), known("b"), known("c")
+
+
+@pytest.mark.parametrize(
+    ("ours", "base", "theirs", "written", "expected"),
+    [
+        pytest.param({"k": A}, {"k": A}, {"k": A}, (), {"k": A}, id="nobody touched it"),
+        pytest.param({"k": B}, {"k": A}, {"k": A}, "k", {"k": B}, id="we wrote it"),
+        pytest.param({"k": A}, {"k": A}, {"k": B}, (), {"k": B}, id="they wrote it"),
+        pytest.param({"k": B}, {"k": A}, {"k": C}, "k", {}, id="both wrote it"),
+        pytest.param({"k": B}, {"k": A}, {}, "k", {}, id="we wrote it, theirs failed"),
+        pytest.param({}, {}, {"k": B}, (), {"k": B}, id="they added it"),
+        pytest.param({"k": A}, {}, {}, "k", {"k": A}, id="we added it"),
+    ],
+)
+def test_two_deploys_from_one_base(ours, base, theirs, written, expected):
+    assert merged(ours, base, theirs, written) == expected
+
+
+# -- what a store turns out to accept
+
+
+def denied(code: str) -> StoreError:
+    return StoreError("", code=code, status=403, operation="PutObject")
+
+
+BOTH = frozenset({"acl", "checksum"})
+
+
+def test_a_write_that_was_in_flight_when_the_acl_was_refused_goes_out_again_without():
+    dialect = Dialect()
+    assert dialect.learn(denied("AccessDenied"), BOTH)
+    dialect.accepted |= {"checksum"}
+
+    assert dialect.learn(denied("AccessDenied"), BOTH)
+    assert not dialect.acl
+
+
+def test_a_guess_that_did_not_help_is_taken_back():
+    dialect = Dialect()
+    assert dialect.learn(denied("AccessDenied"), BOTH)
+
+    assert not dialect.learn(denied("AccessDenied"), frozenset({"checksum"}))
+    assert dialect == Dialect()
+
+
+def test_a_denied_key_does_not_switch_acls_off_once_they_were_accepted():
+    dialect = Dialect(accepted={"acl", "checksum"})
+
+    assert not dialect.learn(denied("AccessDenied"), BOTH)
+    assert dialect.acl
+
+
+def test_an_acl_of_the_users_own_on_a_bucket_without_acls_says_what_to_take_out(
+    mini_bucket, make_app
+):
+    app = make_app({"a.css": "a{}"}, mini_bucket.config)
+    app.config["FLASKS3_HEADERS"] = {"x-amz-acl": "public-read"}
+
+    with pytest.raises(PublishError, match="take x-amz-acl out of FLASKS3_HEADERS"):
+        create_all(app)
+
+
+def test_a_policy_from_the_days_of_0_3_that_lets_nothing_be_read_still_publishes(bucket, make_app):
+    app = make_app({"a.css": "a{}"}, bucket.config)
+    with Proxy(bucket.server.endpoint) as proxy:
+        proxy.rule("GET", r"/\.flask-s3/", Answer(403, "AccessDenied"))
+        app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+
+        result = create_all(app)
+
+    assert result.uploaded == ("static/a.css",)
+    assert result.release is None
+    assert result.warnings[0].startswith("What is published is not remembered")
+
+
+class _Console(BaseHTTPRequestHandler):
+    """A web page at every address, as a store's console or a single-page app answers."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "15")
+        self.end_headers()
+        self.wfile.write(b"<html>console")
+        self.wfile.write(b"\r\n")
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.mark.parametrize("everything", [True, False])
+def test_an_address_where_no_store_answers_in_s3_says_so(make_app, everything):
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Console) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+            "FLASKS3_BUCKET_NAME": "shop",
+            "FLASKS3_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+            "FLASKS3_ONLY_MODIFIED": not everything,
+        }
+
+        with pytest.raises(StoreError, match="does not speak S3: check FLASKS3_ENDPOINT_URL"):
+            create_all(make_app({"a.css": "a{}"}, config))
+        server.shutdown()
+
+
+def test_a_file_that_vanishes_before_it_is_gzipped_fails_alone(mini_bucket, make_app, monkeypatch):
+    app = make_app({"a.css": "a" * 999, "b.css": "b" * 999}, mini_bucket.config)
+    app.config["FLASKS3_GZIP"] = True
+    collect = deploy.collect
+
+    def then_vanish(*arguments):
+        collection = collect(*arguments)
+        Path(app.static_folder, "a.css").unlink()
+        return collection
+
+    monkeypatch.setattr(deploy, "collect", then_vanish)
+
+    with pytest.raises(PublishError) as caught:
+        create_all(app)
+
+    assert caught.value.result.uploaded == ("static/b.css",)
+    (failure,) = caught.value.result.failures
+    assert "it could not be read any more (No such file or directory)" in failure.reason
+
+
+def test_serving_that_does_not_know_the_region_is_warned_of(mini_bucket, make_app, monkeypatch):
+    app = make_app({"a.css": "a{}"}, mini_bucket.config)
+    settings = state_of(app).settings()
+    prepared = deploy.prepare(app, settings, deploy.Order())
+    aws = deploy.replace(settings, endpoint_url=None, region=None)
+    prepared.remote.store.region = "eu-south-1"
+
+    (warning,) = deploy._region_unknown_to_urls(deploy.replace(prepared, settings=aws))
+
+    assert warning == (
+        "The bucket lives in eu-south-1, which serving does not know, so its URLs lead elsewhere: "
+        "set FLASKS3_REGION = 'eu-south-1'."
+    )
