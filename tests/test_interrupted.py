@@ -175,7 +175,8 @@ class _Console(BaseHTTPRequestHandler):
         self.wfile.write(b"<html>console")
         self.wfile.write(b"\r\n")
 
-    do_HEAD = do_GET
+    def do_HEAD(self):
+        self.do_GET()
 
     def log_message(self, *_):
         pass

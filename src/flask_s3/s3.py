@@ -132,6 +132,10 @@ class S3Store:
     """
 
     def __init__(self, settings: Settings, region: str | None = None) -> None:
+        import awscrt.http  # noqa: PLC0415  (serving never needs it)
+        import awscrt.s3  # noqa: PLC0415
+
+        self._crt, self._crt_http = awscrt.s3, awscrt.http
         self.bucket = settings.require_bucket()
         provider, configured = _credentials(settings)
         self.region = region or settings.region or configured or "us-east-1"
@@ -257,10 +261,8 @@ class S3Store:
         headers: Headers | None = None,
         **request: Any,  # noqa: ANN401
     ) -> Future[T]:
-        from awscrt.s3 import S3RequestType  # noqa: PLC0415
-
         http = self._http(method, path, headers or {})
-        kind = S3RequestType.DEFAULT
+        kind = self._crt.S3RequestType.DEFAULT
         return self._send(operation, self._client, convert, type=kind, request=http, **request)
 
     def _upload(
@@ -271,22 +273,20 @@ class S3Store:
         carried: frozenset[str],
         sent: Callable[[int], None] | None,
     ) -> Future[Stored]:
-        from awscrt.s3 import S3FileIoOptions, S3RequestType  # noqa: PLC0415
-
         file = body.path if isinstance(body, FileBody) else None
         request: dict[str, Any] = {"send_filepath": file, "on_progress": sent}
         client = self._client
         if body.size > PART_BYTES:
             client = self._parts_client
             request["max_active_connections_override"] = PARTS_IN_FLIGHT
-            request["fio_options"] = S3FileIoOptions(should_stream=file is not None)
+            request["fio_options"] = self._crt.S3FileIoOptions(should_stream=file is not None)
         stream = BytesIO(body.data) if isinstance(body, BytesBody) else None
         return self._send(
             "PutObject",
             client,
             partial(self._stored, carried),
             learn=partial(self.dialect.learn, carried=carried),
-            type=S3RequestType.PUT_OBJECT,
+            type=self._crt.S3RequestType.PUT_OBJECT,
             request=self._http("PUT", self._path(key), headers, stream),
             **request,
         )
@@ -294,11 +294,8 @@ class S3Store:
     def _http(
         self, method: str, path: str, headers: Headers, stream: BytesIO | None = None
     ) -> HttpRequest:
-        from awscrt.http import HttpHeaders, HttpRequest  # noqa: PLC0415
-
-        return HttpRequest(
-            method, path, HttpHeaders([("Host", self._host), *headers.items()]), stream
-        )
+        fields = self._crt_http.HttpHeaders([("Host", self._host), *headers.items()])
+        return self._crt_http.HttpRequest(method, path, fields, stream)
 
     def _send(
         self,
