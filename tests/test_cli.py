@@ -86,6 +86,8 @@ def test_help_is_there_for_an_app_that_never_initialised_the_extension(tmp_path)
 def test_help_of_deploy_names_every_option(tmp_path):
     ended = Shop(tmp_path, {}, {}).run("deploy", "-h")
 
+    assert "\n    flask s3 deploy --only '^css/'\n" in ended.stdout
+
     options = set(re.findall(r"--[a-z-]+", ended.stdout))
     assert options >= {
         "--dry-run",

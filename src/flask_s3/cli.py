@@ -36,7 +36,7 @@ _INTERRUPTED = 130
 @click.group("s3", context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def s3(context: click.Context) -> None:
-    r"""Publish this app's static files to S3-compatible storage.
+    """Publish this app's static files to S3-compatible storage.
 
     \b
     Examples:
@@ -100,7 +100,7 @@ def deploy(
     as_json: bool,
     yes: bool,
 ) -> None:
-    r"""Publish what differs from what the bucket holds, in bytes or headers.
+    """Publish what differs from what the bucket holds, in bytes or headers.
 
     \b
     Examples:

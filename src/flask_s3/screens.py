@@ -25,7 +25,8 @@ def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
     if quiet or not count:
         yield _Silent()
         return
-    click.echo(f"Publishing {count:,} files ({size(plan.bytes)}) to {bucket}", err=True)
+    files = "1 file" if count == 1 else f"{count:,} files"
+    click.echo(f"Publishing {files} ({size(plan.bytes)}) to {bucket}", err=True)
     if sys.stderr.isatty():
         with _bar(count, plan.bytes) as bar:
             yield bar
