@@ -172,7 +172,7 @@ def test_a_slow_down_that_never_ends_is_said_to_be_one(mini, make_app):
 
 def test_one_file_that_the_store_never_takes_stops_no_other(between, make_app):
     app = make_app(three(), between.config(FLASKS3_ONLY_MODIFIED=True))
-    between.rule("PUT", "b.js", Answer(500, "InternalError"))
+    between.rule("PUT", r"/b\.js$", Answer(500, "InternalError"))
 
     error = failed(app)
 
@@ -192,7 +192,7 @@ def deploy(app: Any) -> tuple[int, Any]:
 
 def test_the_next_deploy_publishes_just_what_is_missing(between, make_app):
     app = make_app(three(), between.config())
-    between.rule("PUT", "b.js", Answer(403, "AccessDenied"))
+    between.rule("PUT", r"/b\.js$", Answer(403, "AccessDenied"))
     code, first = deploy(app)
     assert (code, first["failed"]) == (1, ["static/b.js"])
     between.proxy.clear()
@@ -213,8 +213,8 @@ def test_a_replacement_that_failed_is_sent_again_though_the_old_one_is_recorded(
     assert deploy(app)[0] == 0
     file.write_text("new()")
     refusal = Answer(400, "AccessControlListNotSupported")
-    between.rule("PUT", "b.js", refusal, header="x-amz-acl")
-    between.rule("PUT", "b.js", LoseAnswer())
+    between.rule("PUT", r"/b\.js$", refusal, header="x-amz-acl")
+    between.rule("PUT", r"/b\.js$", LoseAnswer())
     assert deploy(app)[0] == 1
     assert between.bucket.get("static/b.js")["Body"] == b"new()"
     between.proxy.clear()
