@@ -142,6 +142,41 @@ def test_a_denied_key_does_not_switch_acls_off_once_they_were_accepted():
     assert dialect.acl
 
 
+@pytest.mark.parametrize("unknown", ["x-amz-acl", "x-amz-checksum-sha256"])
+@pytest.mark.parametrize("code", ["NotImplemented", "InvalidArgument", "InvalidRequest"])
+def test_a_store_that_knows_no_acls_or_no_checksums_gets_the_other_one(
+    mini_bucket, make_app, unknown, code
+):
+    mini_bucket.client.put_bucket_ownership_controls(
+        Bucket=mini_bucket.name,
+        OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]},
+    )
+    mini_bucket.client.delete_public_access_block(Bucket=mini_bucket.name)
+    app = make_app({"a.css": "a{}", "b.css": "b{}"}, mini_bucket.config)
+    with Proxy(mini_bucket.server.endpoint) as proxy:
+        proxy.rule("PUT", "", Answer(501, code), header=unknown)
+        app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+
+        result = create_all(app)
+
+        accepted = [proxy.seen("PUT", f"/static/{name}.css$")[-1] for name in "ab"]
+    assert result.uploaded == ("static/a.css", "static/b.css")
+    optional = {"x-amz-acl", "x-amz-checksum-sha256"}
+    assert [optional & {name.lower() for name in seen.headers} for seen in accepted] == [
+        optional - {unknown}
+    ] * 2
+
+
+def test_a_store_that_knows_neither_acls_nor_checksums_is_published_to(mini_bucket, make_app):
+    app = make_app({"a.css": "a{}"}, mini_bucket.config)
+    with Proxy(mini_bucket.server.endpoint) as proxy:
+        for header in ("x-amz-acl", "x-amz-checksum-sha256"):
+            proxy.rule("PUT", "", Answer(501, "NotImplemented"), header=header)
+        app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+
+        assert create_all(app).uploaded == ("static/a.css",)
+
+
 def test_an_acl_of_the_users_own_on_a_bucket_without_acls_says_what_to_take_out(
     mini_bucket, make_app
 ):

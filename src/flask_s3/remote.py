@@ -109,8 +109,8 @@ def _look_into(
         current = releases.current()
         if current is None or current.record is None:
             others = ThreadPoolExecutor(1).submit(lambda: list(releases.others()))
-            closely = True
-        if (closely or current is None or current.unfinished) and not trusting:
+        in_doubt = current is None or current.record is None or current.unfinished
+        if (closely or in_doubt) and not trusting:
             listed = {line.key: line for part in key_prefixes for line in store.list(part)}
         missing = current is None and not listed and not store.bucket_exists()
     except BucketMissing:

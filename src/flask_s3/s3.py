@@ -76,25 +76,30 @@ class Dialect:
         code = error.code
         if ("acl" in carried and not self.acl) or ("checksum" in carried and not self.checksum):
             return True  # learned from another write in the meantime
-        closed = code == "AccessDenied" and "acl" not in self.accepted
-        if "acl" in carried and (code == "AccessControlListNotSupported" or closed):
+        untried = carried - self.accepted
+        if ("acl" in carried and code == _ACLS_DISABLED) or ("acl" in untried and code in _NO_ACLS):
             self.acl, self.acl_refusal = False, code
             return True
-        if "checksum" in carried - self.accepted and code in _NO_CHECKSUMS:
+        if "checksum" in untried and code in _NO_CHECKSUMS:
             self.checksum = False
+            if self.acl_refusal in _NO_CHECKSUMS:  # it may have been the checksum all along
+                self.acl, self.acl_refusal = True, None
             return True
         self._unlearn(code)
         return False
 
     def _unlearn(self, code: str) -> None:
-        """Takes a guess back when the write fared no better without."""
-        if code == self.acl_refusal == "AccessDenied":
+        """Takes guesses back when the write fared no better without."""
+        if code == self.acl_refusal != _ACLS_DISABLED:
             self.acl, self.acl_refusal = True, None
         if code in _NO_CHECKSUMS:
             self.checksum = True
 
 
+_ACLS_DISABLED = "AccessControlListNotSupported"
+# How stores refuse what they do not know; R2, for one, answers an ACL with NotImplemented.
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+_NO_ACLS = _NO_CHECKSUMS | {"AccessDenied"}
 
 
 @dataclass(slots=True)
