@@ -278,13 +278,13 @@ class _Collector:
         if key in self._refusals:
             return None
         try:
-            reason = self._objection(key, found)
-            asset, reason = (None, reason) if reason else self._read(key, found)
+            made = self._objection(key, found) or self._read(key, found)
         except OSError as error:
-            asset, reason = None, f"it could not be read ({error.strerror}): {_MEND}"
-        if reason is not None:
-            self._refuse(key, f"{found.path}: {reason}")
-        return asset
+            made = f"it could not be read ({error.strerror}): {_MEND}"
+        if isinstance(made, Asset):
+            return made
+        self._refuse(key, f"{found.path}: {made}")
+        return None
 
     def _objection(self, key: str, found: _Found) -> str | None:
         reason = guard.refused_name(found.filename)
@@ -294,25 +294,26 @@ class _Collector:
             return f"the keys under {METADATA_PREFIX} are our own: rename the folder."
         if len(key.encode()) > LONGEST_KEY:
             return f"its key is longer than S3's {LONGEST_KEY} bytes: shorten the path."
-        if os.stat(found.path).st_size > LARGEST_OBJECT:  # noqa: PTH116
-            return "it is larger than S3's 5 TiB an object: leave it out with FLASKS3_IGNORE."
         return None
 
-    def _read(self, key: str, found: _Found) -> tuple[Asset | None, str | None]:
+    def _read(self, key: str, found: _Found) -> Asset | str:
+        """Returns the file with its digest, or why its content speaks against it."""
         with open(found.path, "rb", buffering=0) as file:  # noqa: PTH123
             before = os.fstat(file.fileno())
+            if before.st_size > LARGEST_OBJECT:
+                return "it is larger than S3's 5 TiB an object: leave it out with FLASKS3_IGNORE."
             digest = hashlib.sha256()
-            scanned = b""
+            scanned = []
             while piece := file.read(_PIECE):
                 digest.update(piece)
                 if before.st_size <= guard.SCANNED_BYTES:
-                    scanned += piece
+                    scanned.append(piece)
             size = file.tell()
-        reason = guard.refused_content(scanned)
+        reason = guard.refused_content(b"".join(scanned))
         if reason is not None and not self._is_allowed(found):
-            return None, f"{reason}: {_ALLOW}"
-        hexdigest = digest.hexdigest()
-        return Asset(key, found.filename, found.path, size, before.st_mtime_ns, hexdigest), None
+            return f"{reason}: {_ALLOW}"
+        path, time = found.path, before.st_mtime_ns
+        return Asset(key, found.filename, path, size, time, digest.hexdigest())
 
     def _is_allowed(self, found: _Found) -> bool:
         return found.filename in self._settings.allow

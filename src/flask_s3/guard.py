@@ -50,6 +50,8 @@ _CONTENTS = (
 
 def refused_name(filename: str) -> str | None:
     """Returns why a file may not be published, by its path; None when nothing speaks against it."""
+    if "/." not in f"/{filename}":
+        return None
     return next((reason for pattern, reason in _NAMES if pattern.search(filename)), None)
 
 
