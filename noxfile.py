@@ -1,4 +1,4 @@
-"""The tests on other Pythons (`nox -s tests-3.13`), and with the lowest versions (`minimum-3.10`)."""
+"""The tests on other Pythons (`nox -s tests-3.13`) and with the lowest versions (`minimum-3.10`)."""
 
 from __future__ import annotations
 
