@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -170,3 +171,13 @@ def test_nothing_is_published_outside_of_the_prefix(bucket, make_app):
     create_all(app)
 
     assert bucket.keys() == ["a b/ü/static/a.css"]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("rest", [1, 2, 5, 4096])
+def test_a_large_file_arrives_whole_however_short_its_last_part_is(bucket, make_app, parts, rest):
+    content = os.urandom(parts * PART_BYTES + rest)
+
+    create_all(make_app({"film.mp4": content}, bucket.config))
+
+    assert bucket.get("static/film.mp4")["Body"] == content

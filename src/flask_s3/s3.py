@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 # The CRT opens 2.5 connections a Gbps that it aims at, however many it is allowed: aimed high, the
 # limit on connections is the one that counts.
 _SMALL_GBPS = 1000.0
-# Large files are as fast when it aims lower, in 60 MB of memory instead of 160.
+# Large files need few connections.
 _LARGE_GBPS = 10.0
 # The smallest pool that the CRT accepts; it fills what it gets by reading ahead.
 _POOL_BYTES = 256 * 1024**2
@@ -284,7 +284,8 @@ class S3Store:
         if body.size > PART_BYTES:
             client = self._parts_client
             request["max_active_connections_override"] = PARTS_IN_FLIGHT
-            request["fio_options"] = self._crt.S3FileIoOptions(should_stream=file is not None)
+            # Streaming a part from disk garbles a short last one, before awscrt 0.38.1.
+            request["fio_options"] = self._crt.S3FileIoOptions(should_stream=False)
         stream = BytesIO(body.data) if isinstance(body, BytesBody) else None
         return self._send(
             "PutObject",
