@@ -23,7 +23,7 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "FLASKS3_"
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 
-# A shell's background job ignores Ctrl-C, and so would everything that the tests start and interrupt.
+# A background job of a shell ignores Ctrl-C, and so would all that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _names = itertools.count()
