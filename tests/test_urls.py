@@ -293,11 +293,11 @@ def test_no_file_name_leads_out_of_the_static_folder(name, prefix):
         assert ".." not in segments
 
 
-_VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text(st.characters(exclude_categories=["Cs"]))
-)
+# Without `+`, which Werkzeug 2.3 left as it is where later ones write %2B, as we do.
+_LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="+")
+_VALUES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(_LETTERS))
 _ARGUMENTS = st.dictionaries(
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+    st.text(_LETTERS, min_size=1).filter(
         lambda name: name not in {"filename", "endpoint", "self", "app"} and name[0] != "_"
     ),
     st.one_of(_VALUES, st.lists(_VALUES), st.lists(_VALUES).map(tuple)),

@@ -94,7 +94,7 @@ def test_the_old_words_for_regions_work_with_an_existing_bucket(
 
 @pytest.mark.parametrize("content", ["zeros", "random"])
 def test_a_large_file_is_streamed_not_read_into_memory(weed_bucket, tmp_path, content):
-    size = 150_000_000
+    size = 300_000_000
     path = tmp_path / "static" / "film.mp4"
     path.parent.mkdir()
     with path.open("wb") as file:
@@ -127,8 +127,8 @@ def test_a_large_file_is_streamed_not_read_into_memory(weed_bucket, tmp_path, co
 
     sent, mebibytes = map(int, done.stdout.split())
     assert sent == size
-    # 0.3 needs all 143 MiB; parts in flight are 8 of 8 MiB, and the pools around them.
-    assert mebibytes < 110
+    # 0.3 needs all 286 MiB; here it is the pool of parts, whatever the size of the file.
+    assert mebibytes < 180
     body = weed_bucket.client.get_object(Bucket=weed_bucket.name, Key="static/film.mp4")["Body"]
     with path.open("rb") as file:
         expected = hashlib.file_digest(file, "sha256") if sys.version_info >= (3, 11) else None
