@@ -75,6 +75,7 @@ def test_every_file_of_a_real_extension_is_served_with_its_bytes_and_type(
         expected = {url_for(e, filename=n): (path.read_bytes(), n) for e, n, path in files}
 
     result = create_all(app)
+    close_databases(app)
 
     assert result.failed == ()
     assert len(result.uploaded) == len(expected) > 1
@@ -83,6 +84,16 @@ def test_every_file_of_a_real_extension_is_served_with_its_bytes_and_type(
     assert answers == [
         (200, body, content_type(name), "max-age=60", None) for body, name in expected.values()
     ]
+
+
+def close_databases(app: Flask) -> None:
+    """Closes what AppBuilder opened: Python 3.13 warns of a connection that is left open."""
+    if "sqlalchemy" in app.extensions:
+        db = app.extensions["sqlalchemy"]
+        with app.app_context():
+            db.session.remove()
+            for engine in db.engines.values():
+                engine.dispose()
 
 
 def fetched(url: str) -> tuple[int, bytes, str | None, str | None, str | None]:
