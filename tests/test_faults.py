@@ -32,8 +32,8 @@ from flask_s3 import (
     StoreError,
     collect,
     create_all,
-    extension,
     flow,
+    publish,
     published,
     publishing,
 )
@@ -911,7 +911,7 @@ def test_ctrl_c_in_create_all_is_a_keyboard_interrupt_after_the_record_was_writt
     app = make_app({f"{n:03}.css": "a{}" for n in range(100)}, mini.config())
     app.config["FLASKS3_CONCURRENCY"] = 2
     presses = iter([lambda: signal.raise_signal(signal.SIGINT)])
-    monkeypatch.setattr(extension._Silent, "done", lambda _: next(presses, lambda: None)())
+    monkeypatch.setattr(publish.Silent, "done", lambda _: next(presses, lambda: None)())
     results = []
 
     def receive(_app: Any, result: Any) -> None:

@@ -13,8 +13,9 @@ from faults import Answer, Proxy
 
 from flask_s3 import PublishError, StoreError, create_all, deploy
 from flask_s3.collect import Selection
-from flask_s3.extension import _Silent, state_of
+from flask_s3.extension import state_of
 from flask_s3.plan import Known
+from flask_s3.publish import Silent
 from flask_s3.releases import Releases, merged
 from flask_s3.s3 import Dialect, S3Store
 
@@ -37,7 +38,7 @@ def test_after_a_crash_the_next_deploy_sees_what_was_overwritten(bucket, make_ap
     v1 = make_app({"a.js": "one", "b.js": "same"}, bucket.config, name="shop")
 
     prepared = deploy.prepare(v1, state_of(v1).settings(), deploy.Order())
-    result, _ = deploy.carry_out(prepared, _Silent())
+    result, _ = deploy.carry_out(prepared, Silent())
 
     assert (result.uploaded, result.kept) == (("static/a.js",), ("static/b.js",))
     assert bucket.get("static/a.js")["Body"] == b"one"
@@ -61,11 +62,11 @@ def test_a_deploy_that_was_overtaken_forgets_what_both_wrote_and_keeps_what_the_
         state_of(app).settings(),
         deploy.Order(selection=Selection.of(include_hidden=False, regex="[bc]", source="")),
     )
-    deploy.carry_out(theirs, _Silent())
+    deploy.carry_out(theirs, Silent())
     (folder / "b.js").write_text("ours")
     os.utime(folder / "b.js", ns=(0, body_of(ours, "static/b.js").mtime_ns))
 
-    result, _ = deploy.carry_out(ours, _Silent())
+    result, _ = deploy.carry_out(ours, Silent())
 
     assert result.warnings[-1].startswith("Another deploy of this app ended while this one ran")
     digests = {key: entry.sha256 for key, entry in current(bucket, app).objects.items()}

@@ -256,13 +256,14 @@ def create_all(
 def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: ANN401
     from . import deploy  # noqa: PLC0415
     from .errors import StoreError  # noqa: PLC0415
+    from .publish import Silent  # noqa: PLC0415
     from .result import PublishError  # noqa: PLC0415
     from .s3 import client_error  # noqa: PLC0415
 
     try:
         prepared = deploy.prepare(app, settings, order)
         publishing.send(app, plan=prepared.plan)
-        result, cause = deploy.carry_out(prepared, _Silent())
+        result, cause = deploy.carry_out(prepared, Silent())
     except StoreError as error:
         raise client_error(error) from error
     published.send(app, result=result)
@@ -278,13 +279,3 @@ def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: 
             result,
         ) from (client_error(cause) if isinstance(cause, StoreError) else cause)
     return result
-
-
-class _Silent:
-    """A library call reports by its result."""
-
-    def sent(self, _count: int) -> None:
-        """Says nothing."""
-
-    def done(self) -> None:
-        """Says nothing."""

@@ -48,6 +48,16 @@ class Progress(Protocol):
         ...
 
 
+class Silent:
+    """The progress that nobody watches."""
+
+    def sent(self, _count: int) -> None:
+        """Says nothing."""
+
+    def done(self) -> None:
+        """Says nothing."""
+
+
 @dataclass(slots=True)
 class Published:
     """What became of a plan's puts.

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 @contextmanager
 def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
     """Yields what is told how a run goes on: a bar on a terminal, some lines elsewhere."""
+    from .publish import Silent  # noqa: PLC0415  (a help text needs none of it)
+
     count = len(plan.puts)
     if quiet or not count:
-        yield _Silent()
+        yield Silent()
         return
     files = "1 file" if count == 1 else f"{count:,} files"
     click.echo(f"Publishing {files} ({size(plan.bytes)}) to {bucket}", err=True)
@@ -32,14 +34,6 @@ def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
             yield bar
     else:
         yield _Lines(count)
-
-
-class _Silent:
-    def sent(self, _count: int) -> None:
-        """Says nothing."""
-
-    def done(self) -> None:
-        """Says nothing."""
 
 
 class _Lines:
