@@ -60,9 +60,8 @@ def previewing(port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
                 break
         yield process, files
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.terminate()  # not killed: it has a server of its own to end
+        process.wait(timeout=30)
         process.stdout.close()
 
 
