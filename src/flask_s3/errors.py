@@ -5,8 +5,7 @@
     │   └── CredentialsError    no credentials, or half of a pair
     ├── StoreError              the store refused or could not be reached: exit code 1
     │   ├── BucketMissing       there is no such bucket
-    │   ├── WrongRegion         the bucket lives in another region
-    │   └── PreconditionFailed  a conditional write lost (412)
+    │   └── WrongRegion         the bucket lives in another region
     └── PublishError            (in `result.py`) something could not be published, everything else
                                 was: exit code 1
 
@@ -84,7 +83,3 @@ class WrongRegion(StoreError):
     """
 
     region: str = ""
-
-
-class PreconditionFailed(StoreError):
-    """A conditional write was refused: somebody else wrote the key in between (HTTP 412)."""

@@ -49,9 +49,6 @@ class Keep:
     reason: str
 
 
-Action = Put | Keep | Refuse
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The actions of one run, each with its reason."""
@@ -64,12 +61,6 @@ class Plan:
     def bytes(self) -> int:
         """How many bytes the puts send."""
         return sum(put.object.body.size for put in self.puts)
-
-    @property
-    def actions(self) -> tuple[Action, ...]:
-        """Every action, by key."""
-        everything: list[Action] = [*self.puts, *self.keeps, *self.refusals]
-        return tuple(sorted(everything, key=lambda action: action.key))
 
 
 def changes(

@@ -23,7 +23,7 @@ from urllib.parse import quote, unquote_plus, urlsplit
 
 from . import endpoints
 from .build import Body, BytesBody, FileBody
-from .errors import BucketMissing, CredentialsError, PreconditionFailed, StoreError, WrongRegion
+from .errors import BucketMissing, CredentialsError, StoreError, WrongRegion
 from .flow import ATTEMPTS, delay
 from .headers import kept
 from .plan import Known
@@ -376,9 +376,7 @@ class S3Store:
         code = code or _tag(body, "Code") or str(status)
         region = answer.header("x-amz-bucket-region") or _tag(body, "Region")
         kind: type[StoreError] = StoreError
-        if status == 412:
-            kind = PreconditionFailed
-        elif code == "NoSuchBucket":
+        if code == "NoSuchBucket":
             kind = BucketMissing
         elif region and region != self.region and status in {301, 307, 400}:
             kind = WrongRegion
