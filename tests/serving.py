@@ -12,7 +12,7 @@ from flask import Blueprint, Flask
 
 import flask_s3
 from flask_s3.collect import Selection, collect
-from flask_s3.extension import state_of
+from flask_s3.serving import state_of
 
 BUCKET = "shop-assets"
 STORE = f"https://{BUCKET}.s3.amazonaws.com"

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from faults import Answer, Proxy
 
-from flask_s3 import PublishError, StoreError, create_all, deploy
+from flask_s3 import PublishError, StoreError, assembly, create_all, deploy
 from flask_s3.collect import Selection
-from flask_s3.extension import state_of
+from flask_s3.serving import state_of
 from flask_s3.plan import Known
 from flask_s3.publish import Silent
 from flask_s3.releases import Releases, merged
@@ -238,14 +238,14 @@ def test_an_address_where_no_store_answers_in_s3_says_so(make_app, everything):
 def test_a_file_that_vanishes_before_it_is_gzipped_fails_alone(mini_bucket, make_app, monkeypatch):
     app = make_app({"a.css": "a" * 999, "b.css": "b" * 999}, mini_bucket.config)
     app.config["FLASKS3_GZIP"] = True
-    collect = deploy.collect
+    collect = assembly.collect
 
     def then_vanish(*arguments):
         collection = collect(*arguments)
         Path(app.static_folder, "a.css").unlink()
         return collection
 
-    monkeypatch.setattr(deploy, "collect", then_vanish)
+    monkeypatch.setattr(assembly, "collect", then_vanish)
 
     with pytest.raises(PublishError) as caught:
         create_all(app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,21 +32,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def previewing(port: int) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def previewing(port: int, folder: Path = STOREFRONT) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Yields the process and the address of the files, once the app is served."""
     process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "flask",
-            "--app",
-            "storefront",
-            "s3",
-            "preview",
-            "--port",
-            str(port),
-        ],
-        cwd=STOREFRONT,
+        [*PREVIEW, "--port", str(port)],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -73,6 +64,18 @@ def test_preview_serves_the_page_with_its_files_from_the_bucket():
     sources = re.findall(r'(?:src|href)="([^"]*/static/[^"]*)"', html)
     assert sources
     assert [source for source in sources if not source.startswith(files)] == []
+
+
+def test_preview_leaves_the_manifest_alone_that_the_app_is_deployed_with(tmp_path):
+    folder = Path(shutil.copytree(STOREFRONT, tmp_path / "storefront"))
+    manifest = folder / "storefront" / "flask-s3-manifest.json"
+    manifest.write_text("of the release that is out")
+    port = free_port()
+    with previewing(port, folder) as (_, files):
+        html = urlopen(f"http://127.0.0.1:{port}/", timeout=10).read().decode()
+
+    assert manifest.read_text() == "of the release that is out"
+    assert re.search(rf'"{files}static/css/site\.[0-9a-f]{{16}}\.css"', html)
 
 
 def test_ctrl_c_ends_everything_that_preview_started():

@@ -52,11 +52,11 @@ def create(
         else {"CreateBucketConfiguration": {"LocationConstraint": region}}
     )
     try:
-        client = _client(settings, region)
-        client.create_bucket(Bucket=name, **place)
+        made = client(settings, region)
+        made.create_bucket(Bucket=name, **place)
     except (BotoCoreError, ClientError) as error:
         raise _refused("CreateBucket", name, error) from error
-    return _open(client, name, region, key_prefixes) if public else []
+    return _open(made, name, region, key_prefixes) if public else []
 
 
 def policy(bucket: str, region: str, key_prefixes: Sequence[str]) -> dict[str, Any]:
@@ -239,7 +239,8 @@ def _refused(operation: str, bucket: str, error: Exception) -> StoreError:
     )
 
 
-def _client(settings: Settings, region: str) -> Any:  # noqa: ANN401
+def client(settings: Settings, region: str) -> Any:  # noqa: ANN401
+    """Returns boto3's client for the settings' store, with their credentials."""
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 

@@ -10,7 +10,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from io import TextIOWrapper
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,11 +23,13 @@ from . import screens
 from .errors import FlaskS3Error
 from .extension import published as published_signal
 from .extension import publishing as publishing_signal
-from .extension import state_of
+from .serving import PUBLISHING, state_of
+from .settings import BUCKET
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from .collect import Selection
     from .deploy import Order, Prepared
     from .result import Result
 
@@ -40,6 +44,7 @@ def s3(context: click.Context) -> None:
 
     \b
     Examples:
+      flask s3 build               the names that files are published under
       flask s3 plan                what a deploy would do, and why
       flask s3 deploy              do it
       flask s3 deploy --dry-run    the same as plan
@@ -50,6 +55,7 @@ def s3(context: click.Context) -> None:
     Exit codes: 0 done; 1 something could not be published; 2 wrong usage or settings; 130
     interrupted.
     """
+    context.meta[PUBLISHING] = True
     if os.environ.get("NO_COLOR"):
         context.color = False
     for stream in (sys.stdout, sys.stderr):
@@ -73,6 +79,37 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @s3.command()
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Fail on references, and on templates, that name files which do not exist.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Also write the whole published tree as files; a file's path is its key.",
+)
+@click.option("--include-hidden", is_flag=True, help="Build hidden files too.")
+@with_appcontext
+def build(check: bool, output: Path | None, include_hidden: bool) -> None:
+    """Write the manifest of published names. Needs no network and no credentials.
+
+    \b
+    Examples:
+      flask s3 build               before an image of the app is made
+      flask s3 build --check       in CI
+      flask s3 build -o dist       and elsewhere: flask s3 deploy --build dist
+
+    With --check nothing is written when something is wrong. What was parsed and compressed is
+    remembered in .flask-s3-cache/ beside the app, which is safe to delete.
+    """
+    with _explained():
+        _build(_selection(None, include_hidden), output, check=check)
+
+
+@s3.command()
 @_selecting
 @click.option("--force", is_flag=True, help="Plan to upload everything, right or not.")
 @with_appcontext
@@ -90,6 +127,18 @@ def plan(only: str | None, include_hidden: bool, verify_remote: bool, force: boo
 @click.option("--force", is_flag=True, help="Upload everything, right or not.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.option("--yes", is_flag=True, help="Create a missing bucket without asking.")
+@click.option(
+    "--build",
+    "tree",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Publish exactly the tree that `flask s3 build -o DIR` wrote.",
+)
+@click.option(
+    "--frozen",
+    is_flag=True,
+    help="Refuse when the manifest at hand is not that of the files, and leave it alone.",
+)
 @with_appcontext
 def deploy(
     only: str | None,
@@ -99,6 +148,8 @@ def deploy(
     dry_run: bool,
     as_json: bool,
     yes: bool,
+    tree: Path | None,
+    frozen: bool,
 ) -> None:
     """Publish what differs from what the bucket holds, in bytes or headers.
 
@@ -107,9 +158,13 @@ def deploy(
       flask s3 deploy
       flask s3 deploy --only '^css/'
       flask s3 deploy --yes --json > result.json
+      flask s3 deploy --frozen     the manifest in the image is the one that is published
     """
     with _explained():
-        prepared = _prepared(_order(only, include_hidden, verify_remote, force))
+        if tree is not None and (only is not None or include_hidden):
+            raise click.UsageError("--build publishes a whole tree: leave --only and the like out.")
+        order = _order(only, include_hidden, verify_remote, force)
+        prepared = _prepared(replace(order, tree=tree, frozen=frozen))
         if dry_run:
             screens.show_dry_run(prepared, as_json=as_json)
             _exit_for(prepared.plan.refusals)
@@ -170,12 +225,44 @@ def _app() -> Flask:
     return app
 
 
-def _order(only: str | None, include_hidden: bool, verify_remote: bool, force: bool) -> Order:
+def _selection(only: str | None, include_hidden: bool) -> Selection:
     from .collect import Selection  # noqa: PLC0415
+
+    return Selection.of(include_hidden=include_hidden, regex=only, source="--only")
+
+
+def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
+    from . import manifest_file, templates  # noqa: PLC0415
+    from .assembly import assemble, refuse_problems, told  # noqa: PLC0415
+    from .assets import Level  # noqa: PLC0415
+    from .tree import write_tree  # noqa: PLC0415
+
+    app, settings = _app(), state_of(_app()).settings()
+    built = assemble(app, settings, selection, with_problems=check)
+    screens.show_warnings(built.notes)
+    found = built.problems
+    if check:
+        found = tuple(sorted({*found, *templates.problems(app, settings)}))
+        screens.show_findings(found)
+        _exit_for([problem for problem in found if problem.level is Level.ERROR])
+    else:
+        screens.show_warnings(told(found))
+    if settings.strict:
+        refuse_problems(built)
+    if output is not None:
+        write_tree(output, built)
+    written = None
+    if settings.manifest != BUCKET:
+        written = manifest_file.write(app, settings, built.manifest)
+    screens.show_build(built, written, output)
+    _exit_for(built.refusals)
+
+
+def _order(only: str | None, include_hidden: bool, verify_remote: bool, force: bool) -> Order:
     from .deploy import Order  # noqa: PLC0415
 
     return Order(
-        selection=Selection.of(include_hidden=include_hidden, regex=only, source="--only"),
+        selection=_selection(only, include_hidden),
         everything="--force" if force else None,
         verify_remote=verify_remote,
     )

@@ -14,10 +14,11 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from . import guard
-from .build import Asset, Notes, Refuse
+from . import bundlers, guard, names
+from .assets import Asset, Notes, Refuse
+from .build import Bundled
 from .errors import SettingsError
 from .patterns import matcher
 from .routes import StaticRoute, matched_endpoint, static_routes
@@ -42,12 +43,26 @@ class Collection:
         refusals: files that cannot or must not be published, each with the reason.
         warnings: what was noticed.
         whole: whether every file of the app is here (False: a filter left some out).
+        bundled: what bundlers' own manifests say.
     """
 
     assets: tuple[Asset, ...]
     refusals: tuple[Refuse, ...]
     warnings: tuple[str, ...]
     whole: bool
+    bundled: Bundled
+
+
+class Digests(Protocol):
+    """Remembers what files hash to."""
+
+    def digest(self, path: str, status: os.stat_result) -> str | None:
+        """Returns the SHA-256 of a file that may be published, None when it has to be read."""
+        ...
+
+    def remember(self, path: str, status: os.stat_result, digest: str) -> None:
+        """Takes in what a file hashes to that may be published, whatever the settings."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +103,21 @@ def key_prefixes(app: Flask, settings: Settings) -> tuple[str, ...]:
     return tuple(p for p in sorted(paths) if not any(p != q and p.startswith(q) for q in paths))
 
 
-def collect(app: Flask, settings: Settings, selection: Selection) -> Collection:
+def collect(
+    app: Flask, settings: Settings, selection: Selection, digests: Digests | None = None
+) -> Collection:
     """Returns the files to publish, hashed, with the keys that their URLs will ask for.
+
+    Args:
+        app: whose static routes are read.
+        settings: what is left out, and what stands before the keys.
+        selection: which files are wanted.
+        digests: spares reading what was read before; None: everything is read.
 
     Raises:
         SettingsError: `FLASKS3_IGNORE` holds a line that is no pattern.
     """
-    return _Collector(app, settings, selection).collect()
+    return _Collector(app, settings, selection, digests).collect()
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +128,7 @@ class _Found:
     mount_path: str
     filename: str
     path: str
+    status: os.stat_result
 
     @property
     def url_path(self) -> str:
@@ -114,35 +138,42 @@ class _Found:
 class _Collector:
     """One run over an app's static routes."""
 
-    def __init__(self, app: Flask, settings: Settings, selection: Selection) -> None:
+    def __init__(
+        self, app: Flask, settings: Settings, selection: Selection, digests: Digests | None
+    ) -> None:
         self._app = app
         self._settings = settings
         self._selection = selection
+        self._digests = digests
+        self._longest_key = LONGEST_KEY - (names.LONGEST_ADDITION if settings.fingerprint else 0)
         self._ignored = matcher("FLASKS3_IGNORE", settings.ignore)
         # A pattern that takes back decides file by file, as `url_for` asks: no folder is skipped.
         self._skips_folders = not any(line.startswith("!") for line in settings.ignore)
         self._prefix = settings.prefix.strip("/")
         self._notes = Notes()
         self._refusals: dict[str, Refuse] = {}
+        self._output_folders: list[tuple[StaticRoute, str]] = []
 
     def collect(self) -> Collection:
         found: dict[str, _Found] = {}
         routes = static_routes(self._app)
         for route in routes:
             for candidate in self._files(route):
-                key = self._key(candidate)
+                key = self._key(candidate.url_path)
                 other = found.get(key)
                 found[key] = candidate if other is None else self._settle(key, other, candidate)
         assets = [self._asset(key, found[key]) for key in sorted(found)]
+        bundled = self._bundled()
         return Collection(
             tuple(asset for asset in assets if asset is not None),
             tuple(self._refusals.values()),
             self._notes.all(),
             self._selection.pattern is None,
+            bundled,
         )
 
-    def _key(self, found: _Found) -> str:
-        path = found.url_path.lstrip("/")
+    def _key(self, url_path: str) -> str:
+        path = url_path.lstrip("/")
         return f"{self._prefix}/{path}" if self._prefix else path
 
     # -- finding
@@ -161,23 +192,27 @@ class _Collector:
                 "nothing of it is published: create it, or set static_folder=None."
             )
             return
-        for filename, path in self._walk(route.folder):
+        # Flask-Vite serves `dist/assets`, and the manifest stands in `dist`.
+        self._output_folders.append((route, ".."))
+        for filename, entry in self._walk(route):
             for mount in route.mounts:
-                yield _Found(route, mount.path, filename, path)
+                yield _Found(route, mount.path, filename, entry.path, entry.stat())
 
-    def _walk(self, folder: str) -> Iterator[tuple[str, str]]:
-        """Yields (POSIX path relative to the folder, path on disk) of each wanted file."""
-        real = os.path.realpath(folder)
-        pending: list[tuple[str, str, tuple[str, ...]]] = [("", folder, (real,))]
+    def _walk(self, route: StaticRoute) -> Iterator[tuple[str, os.DirEntry[str]]]:
+        """Yields (POSIX path relative to the folder, entry) of each wanted file."""
+        real = os.path.realpath(route.folder)
+        pending: list[tuple[str, str, tuple[str, ...]]] = [("", route.folder, (real,))]
         while pending:
             relative, directory, above = pending.pop()
             for entry in self._entries(directory):
                 name = relative + entry.name
+                if entry.name == bundlers.VITE_FOLDER:
+                    self._output_folders.append((route, relative.rstrip("/") or "."))
                 if self._is_left_out(name, entry):
                     continue
                 kind = self._kind(entry, name, real)
                 if kind == "file" and self._is_wanted(name):
-                    yield name, entry.path
+                    yield name, entry
                 elif kind == "folder":
                     target = os.path.realpath(entry.path)
                     if target not in above:
@@ -242,6 +277,19 @@ class _Collector:
         self._notes.add(f"{text}: it is published all the same, as Flask serves it.")
         return True
 
+    def _bundled(self) -> Bundled:
+        """Returns what the bundlers' manifests say that stand in the static folders."""
+        keys: set[str] = set()
+        aliases: dict[str, str] = {}
+        for route, folder in self._output_folders:
+            for output in bundlers.outputs(route.folder, folder, self._notes):
+                for mount in route.mounts:
+                    key = self._key(mount.path + output.filename)
+                    keys.add(key)
+                    if output.alias is not None:
+                        aliases[self._key(mount.path + output.alias)] = key
+        return Bundled(frozenset(keys), aliases)
+
     # -- two files, one key
 
     def _settle(self, key: str, first: _Found, second: _Found) -> _Found:
@@ -292,28 +340,35 @@ class _Collector:
             return f"{reason}: {_ALLOW}"
         if key.startswith(METADATA_PREFIX):
             return f"the keys under {METADATA_PREFIX} are our own: rename the folder."
-        if len(key.encode()) > LONGEST_KEY:
-            return f"its key is longer than S3's {LONGEST_KEY} bytes: shorten the path."
+        if len(key.encode()) > self._longest_key:
+            what = "its key, with a digest in it," if self._settings.fingerprint else "its key"
+            return f"{what} is longer than S3's {LONGEST_KEY} bytes: shorten the path."
         return None
 
     def _read(self, key: str, found: _Found) -> Asset | str:
         """Returns the file with its digest, or why its content speaks against it."""
+        if self._digests is not None:
+            now = found.status
+            digest = self._digests.digest(found.path, now)
+            if digest is not None:
+                return Asset(key, found.filename, found.path, now.st_size, now.st_mtime_ns, digest)
         with open(found.path, "rb", buffering=0) as file:  # noqa: PTH123
             before = os.fstat(file.fileno())
             if before.st_size > LARGEST_OBJECT:
                 return "it is larger than S3's 5 TiB an object: leave it out with FLASKS3_IGNORE."
-            digest = hashlib.sha256()
+            sha256 = hashlib.sha256()
             scanned = []
             while piece := file.read(_PIECE):
-                digest.update(piece)
+                sha256.update(piece)
                 if before.st_size <= guard.SCANNED_BYTES:
                     scanned.append(piece)
             size = file.tell()
         reason = guard.refused_content(b"".join(scanned))
         if reason is not None and not self._is_allowed(found):
             return f"{reason}: {_ALLOW}"
-        path, time = found.path, before.st_mtime_ns
-        return Asset(key, found.filename, path, size, time, digest.hexdigest())
+        if reason is None and size == before.st_size and self._digests is not None:
+            self._digests.remember(found.path, before, sha256.hexdigest())
+        return Asset(key, found.filename, found.path, size, before.st_mtime_ns, sha256.hexdigest())
 
     def _is_allowed(self, found: _Found) -> bool:
         return found.filename in self._settings.allow

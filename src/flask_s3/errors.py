@@ -3,6 +3,8 @@
     FlaskS3Error                what a caller catches to catch them all
     ├── SettingsError           (also ValueError) a setting or a call that cannot work: exit code 2
     │   └── CredentialsError    no credentials, or half of a pair
+    ├── BuildError              the files cannot be built as asked: exit code 1
+    │   └── MissingFile         a URL was asked for that the manifest does not know
     ├── StoreError              the store refused or could not be reached: exit code 1
     │   ├── BucketMissing       there is no such bucket
     │   └── WrongRegion         the bucket lives in another region
@@ -35,6 +37,14 @@ class SettingsError(FlaskS3Error, ValueError):
 
 class CredentialsError(SettingsError):
     """No usable credentials were found; nothing was published."""
+
+
+class BuildError(FlaskS3Error):
+    """The files, or a manifest of them, are not what was asked for; nothing was published."""
+
+
+class MissingFile(BuildError):
+    """A static file was asked for that the manifest does not know (`FLASKS3_STRICT`)."""
 
 
 class StoreError(FlaskS3Error):

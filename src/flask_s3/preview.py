@@ -31,8 +31,9 @@ _KEYS = "test"  # The embedded server's own, known to everybody: it listens on l
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A running S3 server: where, and with which keys."""
+    """A running S3 server: where, with which keys, and in which folder, which ends with it."""
 
+    folder: Path
     endpoint: str
     access_key_id: str
     secret_access_key: str
@@ -58,7 +59,7 @@ def embedded_store() -> Iterator[Embedded]:
         try:
             endpoint = f"http://127.0.0.1:{port}"
             _await(endpoint, process, log)
-            yield Embedded(endpoint, _KEYS, _KEYS)
+            yield Embedded(Path(folder), endpoint, _KEYS, _KEYS)
         finally:
             _stop(process)
 
@@ -73,6 +74,8 @@ def point_at(app: Flask, store: Embedded) -> None:
         FLASKS3_CDN_DOMAIN="",
         FLASKS3_DEBUG=True,
         FLASKS3_ENDPOINT_URL=store.endpoint,
+        # Not where the app has its own, which tells what is deployed.
+        FLASKS3_MANIFEST=str(store.folder / "manifest.json"),
         FLASKS3_REGION="us-east-1",
     )
     app.config["FLASKS3_BUCKET_NAME"] = app.config.get("FLASKS3_BUCKET_NAME") or "preview"

@@ -11,12 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .build import FileBody, Object, Refuse
+from .assets import FileBody, Object, Refuse
 from .errors import StoreError
 from .flow import Flow, Job, Outcome
 from .headers import kept
 from .plan import Known, Plan
-from .store import BYTES_IN_FLIGHT, PART_BYTES, PARTS_IN_FLIGHT, Store, Stored
+from .store import (
+    BYTES_IN_FLIGHT,
+    LARGEST_COPY,
+    PART_BYTES,
+    PARTS_IN_FLIGHT,
+    Store,
+    Stored,
+    file_changed,
+)
 
 # What is wrong with every object: the first answer tells, and the others need not be tried.
 _HOPELESS = frozenset(
@@ -102,7 +110,7 @@ def publish(
         for outcome in flow:
             object_ = waiting.pop(outcome.key)
             _take_in(done, object_, outcome)
-            if object_.body.size <= PART_BYTES:
+            if object_.body.size <= PART_BYTES and object_.copy_of is None:
                 progress.sent(object_.body.size)
             progress.done()
             in_a_row = 0 if outcome.error is None else in_a_row + _is_transient(outcome.error)
@@ -144,7 +152,12 @@ def _job(store: Store, object_: Object, progress: Progress, *, public: bool) -> 
     size = object_.body.size
     weight = min(size, PART_BYTES * PARTS_IN_FLIGHT)
 
+    def copy(source: str) -> Future[Stored]:
+        return store.copy(object_.key, source, object_.body, object_.headers, public=public)
+
     def send() -> Future[Stored]:
+        if object_.copy_of is not None and size <= LARGEST_COPY:
+            return copy(object_.copy_of)
         return store.put(
             object_.key,
             object_.body,
@@ -164,13 +177,25 @@ def _take_in(done: Published, object_: Object, outcome: Outcome[Stored]) -> None
     if outcome.value is None:
         _fail(done, object_.key, outcome.error)
         return
-    done.bytes += object_.body.size
-    done.stored[object_.key] = Known(
+    if object_.copy_of is None:
+        done.bytes += object_.body.size
+    done.stored[object_.key] = expected(object_, outcome.value)
+
+
+def expected(object_: Object, stored: Stored) -> Known:
+    """Returns what the store holds once an object is written.
+
+    Args:
+        object_: the object.
+        stored: what the store answered to the write, or will.
+    """
+    return Known(
         size=object_.body.size,
-        etag=outcome.value.etag,
-        modified=outcome.value.modified,
+        etag=stored.etag,
+        modified=stored.modified,
         sha256=object_.body.sha256,
         headers=kept(object_.headers),
+        decoded=object_.decoded,
     )
 
 
@@ -187,7 +212,7 @@ def _has_changed(object_: Object) -> bool:
     of a large file carry no checksum of the whole.
     """
     body = object_.body
-    if not isinstance(body, FileBody):
+    if not isinstance(body, FileBody) or object_.copy_of is not None:
         return False
     try:
         now = os.stat(body.path)  # noqa: PTH116
@@ -199,6 +224,4 @@ def _has_changed(object_: Object) -> bool:
 def _take_back(done: Published, object_: Object) -> None:
     del done.stored[object_.key]
     done.bytes -= object_.body.size
-    text = f"The file of {object_.key} changed while it was published: publish again."
-    error = StoreError(text, code="FileChanged", status=None, operation="PutObject")
-    _fail(done, object_.key, error)
+    _fail(done, object_.key, file_changed(object_.key))

@@ -14,6 +14,7 @@ import json
 import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -21,7 +22,7 @@ from typing import Any
 
 from .errors import StoreError
 from .plan import Known
-from .store import METADATA_PREFIX, Condition, Store
+from .store import METADATA_PREFIX, Condition, Reads, Store
 
 _VERSION = 1
 _ATTEMPTS = 5
@@ -38,6 +39,7 @@ class Record:
         app: whose (`FLASKS3_APP`).
         prefix: `FLASKS3_PREFIX`.
         objects: what the store holds, by key.
+        manifest: the published names, as JSON values; None of a release without fingerprints.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Record:
     app: str
     prefix: str
     objects: Mapping[str, Known]
+    manifest: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ class Current:
         etag: its own, for the next conditional write.
         release: the id of the release in force; None when the pointer cannot be read.
         record: of that release; None when it is lost or cannot be read.
-        unfinished: whether a deploy began to overwrite the release's objects and has not said that
-            it came to its end.
+        unfinished: whether a deploy began to overwrite the release's objects, or to let its plain
+            names follow, and has not said that it came to its end.
     """
 
     etag: str
@@ -77,11 +80,17 @@ class Overtaken(Exception):
         self.current = current
 
 
-class Releases:
-    """The releases of one app under one prefix."""
+class Released:
+    """The releases of one app under one prefix, to be read.
 
-    def __init__(self, store: Store, app: str, prefix: str) -> None:
-        self._store = store
+    Args:
+        store: where they are.
+        app: whose (`FLASKS3_APP`).
+        prefix: `FLASKS3_PREFIX`, without slashes around it.
+    """
+
+    def __init__(self, store: Reads, app: str, prefix: str) -> None:
+        self._reads = store
         self._app = app
         self._prefix = prefix
         self._owner = owner(app, prefix)
@@ -95,11 +104,48 @@ class Releases:
         """
         return self._current(self._folder)
 
-    def new_record(self, objects: Mapping[str, Known]) -> Record:
+    def release(self, id_: str) -> Record | None:
+        """Returns a release, None when there is none of that id, or it cannot be read.
+
+        Raises:
+            StoreError: the store does not let us look.
+        """
+        return self._record(self._folder, id_)
+
+    def _current(self, folder: str) -> Current | None:
+        pointer = self._reads.get(f"{folder}current")
+        if pointer is None:
+            return None
+        value = _loads(pointer.body)
+        named = value.get("release")
+        if not isinstance(named, str) or not re.fullmatch(r"[\w.-]+", named):
+            return Current(pointer.etag, None, None, unfinished=False)
+        record = self._record(folder, named)
+        modified = value.get("modified")
+        if record is not None and isinstance(modified, int | float):
+            record = _settled(record, modified)
+        return Current(pointer.etag, named, record, value.get("unfinished") is True)
+
+    def _record(self, folder: str, id_: str) -> Record | None:
+        fetched = self._reads.get(f"{folder}releases/{id_}.json")
+        return None if fetched is None else _from_json(_loads(fetched.body))
+
+
+class Releases(Released):
+    """The releases of one app under one prefix, to be read and written."""
+
+    def __init__(self, store: Store, app: str, prefix: str) -> None:
+        super().__init__(store, app, prefix)
+        self._store = store
+
+    def new_record(
+        self, objects: Mapping[str, Known], manifest: Mapping[str, Any] | None
+    ) -> Record:
         """Returns a record of this moment, with an id that no other has."""
         now = datetime.now(timezone.utc)
         id_ = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        return Record(id_, now.isoformat(timespec="seconds"), self._app, self._prefix, objects)
+        time = now.isoformat(timespec="seconds")
+        return Record(id_, time, self._app, self._prefix, objects, manifest)
 
     def begin(self, current: Current) -> Current:
         """Notes at the pointer that the release's objects are being overwritten.
@@ -121,8 +167,15 @@ class Releases:
             return current
         return replace(current, etag=etag, unfinished=True)
 
-    def publish(self, record: Record, after: Current | None) -> list[str]:
-        """Writes the record, then moves the pointer to it; returns warnings.
+    def publish(
+        self, record: Record, after: Current | None, *, unfinished: bool
+    ) -> tuple[Current, list[str]]:
+        """Writes the record, then moves the pointer to it; returns that, and warnings.
+
+        Args:
+            record: the release.
+            after: the pointer as it was read.
+            unfinished: whether plain names have yet to follow; `finish` says that they did.
 
         Raises:
             Overtaken: another deploy moved the pointer since `after` was read.
@@ -140,8 +193,26 @@ class Releases:
             if self._store.get(key) is None:
                 warnings.append(_NO_CONDITIONS)
                 self._store.write(key, data, _JSON, None)
-        _, moved = self._move(record.id, None if after is None else after.etag, unfinished=False)
-        return list(dict.fromkeys(warnings + moved))
+        etag, moved = self._move(
+            record.id, None if after is None else after.etag, unfinished=unfinished
+        )
+        current = Current(etag, record.id, record, unfinished)
+        return current, list(dict.fromkeys(warnings + moved))
+
+    def finish(self, current: Current, modified: float) -> None:
+        """Notes at the pointer that the release's plain names stand as its record says.
+
+        Args:
+            current: the pointer as `publish` left it.
+            modified: when the last of them was written, by the store's clock.
+
+        Raises:
+            StoreError: the note could not be written.
+        """
+        if current.release is not None:
+            # Another deploy that moved the pointer meanwhile lets its own plain names follow.
+            with suppress(Overtaken):
+                self._move(current.release, current.etag, unfinished=False, modified=modified)
 
     def others(self) -> Iterator[Record]:
         """Yields the releases in force of the other apps in the bucket."""
@@ -151,19 +222,9 @@ class Releases:
                 if current is not None and current.record is not None:
                     yield current.record
 
-    def _current(self, folder: str) -> Current | None:
-        pointer = self._store.get(f"{folder}current")
-        if pointer is None:
-            return None
-        value = _loads(pointer.body)
-        named = value.get("release")
-        if not isinstance(named, str) or not re.fullmatch(r"[\w.-]+", named):
-            return Current(pointer.etag, None, None, unfinished=False)
-        fetched = self._store.get(f"{folder}releases/{named}.json")
-        record = None if fetched is None else _from_json(_loads(fetched.body))
-        return Current(pointer.etag, named, record, value.get("unfinished") is True)
-
-    def _move(self, release: str, etag: str | None, *, unfinished: bool) -> tuple[str, list[str]]:
+    def _move(
+        self, release: str, etag: str | None, *, unfinished: bool, modified: float = 0.0
+    ) -> tuple[str, list[str]]:
         """Writes the pointer where it still has the ETag; returns its new one, and warnings.
 
         Raises:
@@ -171,6 +232,8 @@ class Releases:
         """
         key = f"{self._folder}current"
         value = {"version": _VERSION, "release": release, "unfinished": unfinished}
+        if modified:
+            value["modified"] = modified
         data = json.dumps(value).encode()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -215,11 +278,13 @@ def _loads(data: bytes) -> dict[str, Any]:
 def _to_json(record: Record) -> dict[str, Any]:
     """Returns the record as JSON; objects share the headers, of which there are few kinds."""
     kinds: dict[tuple[tuple[str, str], ...], int] = {}
-    objects = {}
+    objects: dict[str, list[Any]] = {}
     for key, known in record.objects.items():
         headers = tuple(sorted((known.headers or {}).items()))
         number = kinds.setdefault(headers, len(kinds))
         objects[key] = [known.sha256, known.size, number, known.etag, int(known.modified)]
+        if known.decoded is not None:
+            objects[key].append(known.decoded)
     return {
         "version": _VERSION,
         "id": record.id,
@@ -228,6 +293,7 @@ def _to_json(record: Record) -> dict[str, Any]:
         "prefix": record.prefix,
         "headers": [dict(kind) for kind in kinds],
         "objects": objects,
+        "manifest": record.manifest,
     }
 
 
@@ -238,12 +304,30 @@ def _from_json(value: dict[str, Any]) -> Record | None:
     try:
         kinds = [{str(n): str(v) for n, v in kind.items()} for kind in value["headers"]]
         objects = {
-            str(key): Known(int(size), str(etag), float(modified), str(digest), kinds[number])
-            for key, (digest, size, number, etag, modified) in value["objects"].items()
+            str(key): Known(
+                int(size), str(etag), float(modified), str(digest), kinds[number], *decoded
+            )
+            for key, (digest, size, number, etag, modified, *decoded) in value["objects"].items()
         }
-        return Record(value["id"], value["time"], value["app"], value["prefix"], objects)
+        return Record(
+            value["id"],
+            value["time"],
+            value["app"],
+            value["prefix"],
+            objects,
+            value.get("manifest"),
+        )
     except (KeyError, TypeError, ValueError, IndexError, AttributeError):
         return None
+
+
+def _settled(record: Record, modified: float) -> Record:
+    """Fills in when the plain names were written, which was not known when the record was."""
+    objects = {
+        key: known if known.modified else replace(known, modified=modified)
+        for key, known in record.objects.items()
+    }
+    return replace(record, objects=objects)
 
 
 def merged(

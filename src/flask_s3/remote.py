@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import md5
 
-from .build import FileBody, Object
+from .assets import FileBody, Object
 from .errors import BucketMissing, SettingsError, StoreError, WrongRegion
 from .flow import Flow, Job
 from .plan import Known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .build import Refuse
+from .assets import Refuse
 from .errors import FlaskS3Error
 
 

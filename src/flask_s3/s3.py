@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,13 +22,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote_plus, urlsplit
 
 from . import endpoints
-from .build import Body, BytesBody, FileBody
+from .assets import Body, BytesBody, FileBody
 from .errors import BucketMissing, CredentialsError, StoreError, WrongRegion
 from .flow import ATTEMPTS, delay
 from .headers import kept
 from .plan import Known
 from .settings import Settings
-from .store import PART_BYTES, PARTS_IN_FLIGHT, Condition, Fetched, Headers, Listed, Stored
+from .store import (
+    PART_BYTES,
+    PARTS_IN_FLIGHT,
+    Condition,
+    Fetched,
+    Headers,
+    Listed,
+    Stored,
+    file_changed,
+)
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -58,12 +67,14 @@ class Dialect:
         acl_refusal: the code with which ACLs were refused: `AccessControlListNotSupported` where
             they are disabled, `AccessDenied` where a Block Public Access forbids them.
         checksum: whether bodies are sent with `x-amz-checksum-sha256`.
-        accepted: which of `acl` and `checksum` a write was accepted with.
+        copies: whether it copies objects by itself.
+        accepted: which of `acl`, `checksum` and `copy` a write was accepted with.
     """
 
     acl: bool = True
     acl_refusal: str | None = None
     checksum: bool = True
+    copies: bool = True
     accepted: set[str] = field(default_factory=set)
 
     def learn(self, error: StoreError, carried: frozenset[str]) -> bool:
@@ -71,9 +82,12 @@ class Dialect:
 
         Args:
             error: the answer.
-            carried: which of `acl` and `checksum` the write carried of our own accord.
+            carried: which of `acl`, `checksum` and `copy` the write carried of our own accord.
         """
         code = error.code
+        if "copy" in carried - self.accepted and code in _NO_COPIES:
+            self.copies = False
+            return True
         if ("acl" in carried and not self.acl) or ("checksum" in carried and not self.checksum):
             return True  # learned from another write in the meantime
         untried = carried - self.accepted
@@ -99,6 +113,7 @@ class Dialect:
 _ACLS_DISABLED = "AccessControlListNotSupported"
 # How stores refuse what they do not know; R2, for one, answers an ACL with NotImplemented.
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
+_NO_COPIES = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
 _NO_ACLS = _NO_CHECKSUMS | {"AccessDenied"}
 
 
@@ -205,18 +220,46 @@ class S3Store:
     ) -> Future[Stored]:
         """See `Store.put`."""
         fields = {"Content-Length": str(body.size), **headers}
-        carried = set()
+        carried: Set[str] = frozenset()
         if self.dialect.checksum and body.size <= PART_BYTES:
             digest = base64.b64encode(bytes.fromhex(body.sha256)).decode()
             fields["x-amz-checksum-sha256"] = digest
-            carried.add("checksum")
-        if public and self.dialect.acl and "x-amz-acl" not in fields:
-            fields["x-amz-acl"] = "public-read"
-            carried.add("acl")
+            carried |= {"checksum"}
+        if public:
+            carried |= self._with_acl(fields)
         if condition is not None:
             name, value = condition.header
             fields[name] = value
         return self._upload(key, body, fields, frozenset(carried), sent)
+
+    def _with_acl(self, fields: dict[str, str]) -> frozenset[str]:
+        """Asks for public reading where the store takes it; returns what is so carried."""
+        if not self.dialect.acl or "x-amz-acl" in fields:
+            return frozenset()
+        fields["x-amz-acl"] = "public-read"
+        return frozenset({"acl"})
+
+    def copy(
+        self, key: str, source: str, body: Body, headers: Headers, *, public: bool = False
+    ) -> Future[Stored]:
+        """See `Store.copy`."""
+        if not self.dialect.copies:
+            return self.put(key, body, headers, public=public)
+        fields = {
+            "Content-Length": "0",
+            "x-amz-copy-source": quote(f"/{self.bucket}/{source}", _SIGNED_AS_IS),
+            "x-amz-metadata-directive": "REPLACE",
+            **headers,
+        }
+        carried = (self._with_acl(fields) if public else frozenset()) | {"copy"}
+        return self._send(
+            "CopyObject",
+            self._client,
+            partial(self._copied, carried),
+            learn=partial(self.dialect.learn, carried=carried),
+            type=self._crt.S3RequestType.DEFAULT,
+            request=self._http("PUT", self._path(key), fields),
+        )
 
     def write(self, key: str, data: bytes, headers: Headers, condition: Condition | None) -> Stored:
         """See `Store.write`."""
@@ -286,7 +329,10 @@ class S3Store:
             request["max_active_connections_override"] = PARTS_IN_FLIGHT
             # Streaming a part from disk garbles a short last one, before awscrt 0.38.1.
             request["fio_options"] = self._crt.S3FileIoOptions(should_stream=False)
-        stream = BytesIO(body.data) if isinstance(body, BytesBody) else None
+        try:
+            stream = None if isinstance(body, FileBody) else BytesIO(body.data)
+        except OSError:
+            return _failed(file_changed(key))
         return self._send(
             "PutObject",
             client,
@@ -367,6 +413,23 @@ class S3Store:
         self.dialect.accepted |= carried
         return Stored(answer.etag, _date(answer.header("date")))
 
+    def _copied(self, carried: frozenset[str], answer: _Answer) -> Stored:
+        """Takes the answer to a copy in, whose 200 may still hold an error ("CopyObject")."""
+        body = bytes(answer.body)
+        if b"<Error>" in body:
+            code = _tag(body, "Code")
+            raise StoreError(
+                explain("CopyObject", code, self.bucket, _tag(body, "Message")),
+                code=code,
+                status=200,
+                operation="CopyObject",
+                transient=True,
+            )
+        self.dialect.accepted |= carried
+        return Stored(
+            _tag(body, "ETag").replace("&quot;", "").strip('"'), _date(answer.header("date"))
+        )
+
     def _error(self, operation: str, error: Exception, answer: _Answer, body: bytes) -> StoreError:
         status, code = _SWALLOWED.get(
             getattr(error, "name", ""), (getattr(error, "status_code", None), "")
@@ -442,6 +505,7 @@ _EXPLANATIONS = {
     "InvalidToken": "it does not know the session token: check AWS_SESSION_TOKEN.",
     "RequestTimeTooSkewed": "this machine's clock is more than 15 minutes off: set it.",
     "NoSuchBucket": "there is no such bucket: create it, or correct FLASKS3_BUCKET_NAME.",
+    "NoSuchKey": "an object that was published before is gone: publish again with --verify-remote.",
     "PermanentRedirect": "the bucket lives at another address: set FLASKS3_REGION to its region.",
     "BadDigest": "the file changed while it was sent: publish again.",
     "XAmzContentChecksumMismatch": "the file changed while it was sent: publish again.",
@@ -490,6 +554,12 @@ def client_error(error: StoreError) -> StoreError:
     }
     made.__dict__.update(vars(error), operation_name=error.operation, response=answer)
     return made
+
+
+def _failed(error: StoreError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
 
 
 # -- answers

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
+    from .assets import Problem
+    from .build import Build
     from .deploy import Prepared
     from .plan import Plan
     from .publish import Progress
@@ -23,17 +28,16 @@ def progress(plan: Plan, bucket: str, *, quiet: bool) -> Iterator[Progress]:
     """Yields what is told how a run goes on: a bar on a terminal, some lines elsewhere."""
     from .publish import Silent  # noqa: PLC0415  (a help text needs none of it)
 
-    count = len(plan.puts)
-    if quiet or not count:
+    total = len(plan.puts)
+    if quiet or not total:
         yield Silent()
         return
-    files = "1 file" if count == 1 else f"{count:,} files"
-    click.echo(f"Publishing {files} ({size(plan.bytes)}) to {bucket}", err=True)
+    click.echo(f"Publishing {count(total, 'file')} ({size(plan.bytes)}) to {bucket}", err=True)
     if sys.stderr.isatty():
-        with _bar(count, plan.bytes) as bar:
+        with _bar(total, plan.bytes) as bar:
             yield bar
     else:
-        yield _Lines(count)
+        yield _Lines(total)
 
 
 class _Lines:
@@ -147,6 +151,51 @@ def show_result(result: Result, *, as_json: bool) -> None:
 def _print_json(**values: Any) -> None:  # noqa: ANN401
     order = ("uploaded", "kept", "deleted", "failed", "bytes", "seconds")
     click.echo(json.dumps({name: values.get(name, []) for name in order}))
+
+
+def show_findings(problems: tuple[Problem, ...]) -> None:
+    """Shows what is wrong in files and templates, a line each, and how much it is."""
+    for problem in problems:
+        click.secho(_near(problem), fg=_COLOURS[problem.level.name])
+    levels = Counter(problem.level.name.lower() for problem in problems)
+    said = ", ".join(count(levels[word], word) for word in ("error", "warning", "remark"))
+    click.echo(f"Checked: {said}.")
+
+
+_COLOURS = {"ERROR": "red", "WARNING": "yellow", "REMARK": None}
+
+
+def _near(problem: Problem) -> str:
+    """Returns a remark with the file as one would type it from here, where that is shorter."""
+    return str(replace(problem, file=_here(problem.file)))
+
+
+def show_build(built: Build, manifest: Path | None, tree: Path | None) -> None:
+    """Shows what was built, and where it was written."""
+    for refusal in built.refusals:
+        click.secho(f"refuse  {refusal.key}: {refusal.reason}", fg="red", err=True)
+    entries = built.manifest.entries
+    variants = Counter(codec for entry in entries.values() for codec in entry.variants)
+    encoded = "".join(f", {number:,} as {codec}" for codec, number in variants.items())
+    total = sum(made.body.size for made in built.objects)
+    click.echo(
+        f"Built {count(len(entries), 'file')}{encoded}: {count(len(built.objects), 'object')}, "
+        f"{size(total)}."
+    )
+    if manifest is not None:
+        click.echo(f"Manifest  {_here(manifest)}")
+    if tree is not None:
+        click.echo(f"Tree      {_here(tree)}")
+
+
+def _here(path: Path | str) -> str:
+    near = os.path.relpath(path)
+    return str(path) if near.startswith("..") else near
+
+
+def count(number: int, noun: str) -> str:
+    """Returns a number and its noun: `1 file`, `2,000 files`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def show_status(prepared: Prepared) -> None:

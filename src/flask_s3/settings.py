@@ -30,6 +30,9 @@ _OLD_REGIONS = {
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off", ""})
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+_CODINGS = ("br", "gzip", "zstd")
+BUCKET = "bucket"
+"""What `FLASKS3_MANIFEST` says when the manifest is that of the release in force."""
 
 
 def _wrong(key: str, value: object, wanted: str) -> SettingsError:
@@ -66,6 +69,13 @@ def _plain(key: str, value: object) -> str | None:
 
 def _text(key: str, value: object) -> str:
     return _plain(key, value) or ""
+
+
+def _file(key: str, value: object) -> str:
+    name = _plain(key, value)
+    if name is None:
+        raise _wrong(key, value, "a file's name, or 'bucket'")
+    return name
 
 
 def _prefix(key: str, value: object) -> str:
@@ -148,6 +158,13 @@ def _words(key: str, value: object) -> tuple[str, ...]:
     if not all(isinstance(word, str) for word in value):
         raise _wrong(key, value, "a list of strings")
     return tuple(value)
+
+
+def _codings(key: str, value: object) -> tuple[str, ...]:
+    names = _words(key, value)
+    if unknown := [name for name in names if name not in _CODINGS]:
+        raise _wrong(key, value, f"a list of 'br', 'gzip' and 'zstd', which {unknown[0]!r} is not")
+    return tuple(dict.fromkeys(names))
 
 
 def _header_value(key: str, name: str, value: object) -> str:
@@ -327,7 +344,58 @@ class Settings:
         "FLASKS3_STRICT",
         False,
         flag,
-        "`True`: a symlink that leads out of its static folder is refused rather than warned of.",
+        "`True`: what is otherwise a warning is an error. A symlink that leads out of its static "
+        "folder is refused; a reference to a file that is not there stops a build; without its "
+        "manifest the app does not start; a file name that the manifest lacks raises.",
+    )
+    # -- fingerprints
+    fingerprint: bool = _setting(
+        "FLASKS3_FINGERPRINT",
+        False,
+        flag,
+        "`True`: files are published under names that change with their content "
+        "(`css/app.<digest>.css`), cached for a year, with every reference between them rewritten.",
+    )
+    fingerprint_exclude: tuple[str, ...] = _setting(
+        "FLASKS3_FINGERPRINT_EXCLUDE",
+        (),
+        _words,
+        "Patterns (as in `.gitignore`, relative to the static folder) of files that keep their "
+        "plain name. HTML documents, `favicon.ico`, `robots.txt`, `.well-known/` and service "
+        "workers do anyway.",
+    )
+    plain_names: bool = _setting(
+        "FLASKS3_PLAIN_NAMES",
+        True,
+        flag,
+        "`False`: fingerprinted files are not published under their plain names as well.",
+    )
+    manifest: str = _setting(
+        "FLASKS3_MANIFEST",
+        "flask-s3-manifest.json",
+        _file,
+        "The file that tells the published names, relative to the app's root path. `bucket`: the "
+        "manifest of the release in force, fetched once when the app starts.",
+    )
+    release: str | None = _setting(
+        "FLASKS3_RELEASE",
+        None,
+        _plain,
+        "With `FLASKS3_MANIFEST = 'bucket'`: the release to serve, rather than the one in force.",
+    )
+    integrity: bool = _setting(
+        "FLASKS3_INTEGRITY",
+        False,
+        flag,
+        "`True`: the template helpers write `integrity` and `crossorigin`. The bucket then needs a "
+        "CORS rule, or browsers block the files.",
+    )
+    encodings: tuple[str, ...] = _setting(
+        "FLASKS3_ENCODINGS",
+        (),
+        _codings,
+        "Encoded variants to publish beside each fingerprinted file, the preferred first: `br`, "
+        "`gzip`, `zstd`. Templates then name the variant that the browser accepts.",
     )
     # -- how it is published
     headers: Mapping[str, str] = _setting(
@@ -408,7 +476,9 @@ class Settings:
             SettingsError: a value cannot work.
         """
         given = {f.name: v for f in FIELDS if (v := overrides.get(f.name)) is not None}
-        return cls(**_values(config, given, filled_in, environ, FIELDS))
+        settings = cls(**_values(config, given, filled_in, environ, FIELDS))
+        _check_together(settings)
+        return settings
 
     @classmethod
     def for_serving(
@@ -463,6 +533,24 @@ class Settings:
         return self.bucket_name
 
 
+def _check_together(settings: Settings) -> None:
+    """Refuses settings that cannot work with each other."""
+    for key, chosen in (
+        ("FLASKS3_ENCODINGS", settings.encodings),
+        ("FLASKS3_INTEGRITY", settings.integrity),
+    ):
+        if chosen and not settings.fingerprint:
+            raise SettingsError(
+                f"{key} is set but FLASKS3_FINGERPRINT is not, and under plain names a page and "
+                "its files would get out of step with each deploy: set FLASKS3_FINGERPRINT = True."
+            )
+    if settings.encodings and settings.gzip:
+        raise SettingsError(
+            "FLASKS3_GZIP and FLASKS3_ENCODINGS are both set, and the one leaves nothing "
+            "unencoded for the other: take FLASKS3_GZIP out."
+        )
+
+
 FIELDS = tuple(field for field in dataclasses.fields(Settings) if "key" in field.metadata)
 """The fields that are settings, with key, default, kind and description in their metadata."""
 
@@ -479,6 +567,12 @@ _SERVING = frozenset(
         "cdn_domain",
         "local",
         "ignore",
+        "strict",
+        "fingerprint",
+        "manifest",
+        "release",
+        "integrity",
+        "encodings",
     ]
 )
 

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from .build import Body
+from .assets import Body
+from .errors import StoreError
 from .plan import Known
 
 METADATA_PREFIX = ".flask-s3/"
@@ -16,6 +17,8 @@ METADATA_PREFIX = ".flask-s3/"
 PART_BYTES = 8 * 1024 * 1024
 """Larger bodies go up in parts of this size, several at a time."""
 PARTS_IN_FLIGHT = 8
+LARGEST_COPY = 5 * 1024**3
+"""In bytes (Amazon S3 API Reference, "CopyObject")."""
 BYTES_IN_FLIGHT = 128 * 1024 * 1024
 
 Headers = Mapping[str, str]
@@ -59,7 +62,26 @@ class Condition:
         return ("If-None-Match", "*") if self.etag is None else ("If-Match", f'"{self.etag}"')
 
 
-class Store(Protocol):
+def file_changed(key: str) -> StoreError:
+    """Returns the error for an object whose file is not the one any more that was hashed."""
+    text = f"The file of {key} changed while it was published: publish again."
+    return StoreError(text, code="FileChanged", status=None, operation="PutObject")
+
+
+class Reads(Protocol):
+    """What serving needs of a store."""
+
+    def get(self, key: str) -> Fetched | None:
+        """Returns a small object, None when there is none.
+
+        Raises:
+            BucketMissing: there is no bucket.
+            WrongRegion: it lives in another region.
+        """
+        ...
+
+
+class Store(Reads, Protocol):
     """The seam between what we decide and where it goes. Futures raise `StoreError`."""
 
     def list(self, prefix: str) -> Iterator[Listed]:
@@ -72,15 +94,6 @@ class Store(Protocol):
 
     def head(self, key: str) -> Future[Known | None]:
         """Returns what the store holds under a key, None when nothing."""
-        ...
-
-    def get(self, key: str) -> Fetched | None:
-        """Returns a small object, None when there is none.
-
-        Raises:
-            BucketMissing: there is no bucket.
-            WrongRegion: it lives in another region.
-        """
         ...
 
     def put(
@@ -102,6 +115,20 @@ class Store(Protocol):
             public: whether anybody may read it, where the store knows ACLs.
             condition: what has to hold.
             sent: told how many bytes went out since it was last told, on any thread.
+        """
+        ...
+
+    def copy(
+        self, key: str, source: str, body: Body, headers: Headers, *, public: bool = False
+    ) -> Future[Stored]:
+        """Writes an object with the bytes of another one of the bucket, which are not sent.
+
+        Args:
+            key: the key.
+            source: the other one's; of at most `LARGEST_COPY` bytes.
+            body: the same bytes, for a store that cannot copy.
+            headers: by stored name; those of the other one are not taken over.
+            public: whether anybody may read it, where the store knows ACLs.
         """
         ...
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
 from . import endpoints
+from .manifest import Entry, Manifest
 from .routes import Mount
 from .settings import Settings
 
@@ -123,16 +124,27 @@ class Urls:
     Args:
         settings: the app's.
         stays_local: tells the files, by their path in the static folder, whose URL is Flask's own.
+        manifest: the published names; None where files are published under their own.
+        missing: told the path of a file that the manifest does not know; it may raise.
 
     Raises:
         SettingsError: no bucket is configured.
     """
 
-    def __init__(self, settings: Settings, stays_local: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stays_local: Callable[[str], bool],
+        manifest: Manifest | None = None,
+        missing: Callable[[str], None] = lambda _path: None,
+    ) -> None:
         self.base = base(settings)
+        self.manifest = manifest
         self._stays_local = stays_local
+        self._missing = missing
         self._mounts: dict[str, tuple[Mount, ...]] = {}
         self._starts: dict[str, str] = {}
+        self._ready: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
 
     def knows(self, endpoint: str) -> bool:
         """Returns whether `add` was called for the endpoint."""
@@ -144,31 +156,90 @@ class Urls:
         if len(mounts) == 1 and not mounts[0].values:
             self._starts[endpoint] = self.base.url(quoted(mounts[0].path))
 
-    def plain(self, endpoint: str, filename: str) -> str | None:
-        """Returns the URL of a file by nothing but a name that needs no cleaning, else None."""
+    def plain(self, endpoint: str, filename: str, codecs: tuple[str, ...] = ()) -> str | None:
+        """Returns the URL of a file by nothing but a name that needs no cleaning, else None.
+
+        Args:
+            endpoint: one that was added.
+            filename: as `url_for` takes it.
+            codecs: the content codings that may be chosen from, the best first.
+        """
+        ready = self._ready.get((endpoint, codecs))
+        if ready is not None and filename in ready:
+            return ready[filename]
         start = self._starts.get(endpoint)
         if start is None or _CLEAN.fullmatch(filename) is None or self._stays_local(filename):
             return None
-        return start + filename
+        if self.manifest is None:
+            return start + filename
+        found = self.manifest.find(f"{self._mounts[endpoint][0].path[1:]}{filename}")
+        if found is None:
+            return None
+        url = self.of_entry(*found, codecs)
+        self._ready.setdefault((endpoint, codecs), {})[filename] = url
+        return url
 
-    def general(self, endpoint: str, values: Mapping[str, object]) -> str | None:
+    def general(
+        self, endpoint: str, values: Mapping[str, object], codecs: tuple[str, ...] = ()
+    ) -> str | None:
         """Returns the URL for any name and values, None where Flask's own is meant.
 
         Args:
             endpoint: one that was added.
             values: as `url_for` takes them: `filename`, the rule's variables, `_scheme`, what means
                 nothing here (`_external`, `_method`, `_anchor`); the others are query arguments.
+            codecs: as in `plain`.
         """
         filename = values.get("filename")
         name = None if filename is None else clean(str(filename))
         mount = _matching(self._mounts[endpoint], values)
         if name is None or mount is None or self._stays_local(name):
             return None
+        path = self._published(mount.path, name, codecs)
+        if path is None:
+            return None
         query = _query({k: v for k, v in values.items() if k not in {*_NO_QUERY, *mount.values}})
         scheme = values.get("_scheme")
-        return self.base.url(
-            quoted(mount.path + name) + query, None if scheme is None else str(scheme)
-        )
+        return self.base.url(quoted(path) + query, None if scheme is None else str(scheme))
+
+    def found(self, endpoint: str, values: Mapping[str, object]) -> tuple[str, Entry] | None:
+        """Returns the manifest's entry for a file, and its path in there; None when it has none."""
+        name = clean(str(values.get("filename")))
+        mount = _matching(self._mounts.get(endpoint, ()), values)
+        if self.manifest is None or name is None or mount is None or self._stays_local(name):
+            return None
+        return self.manifest.find(f"{mount.path[1:]}{name}")
+
+    def of_entry(self, path: str, entry: Entry, codecs: tuple[str, ...]) -> str:
+        """Returns the URL of what a file of the manifest is published as."""
+        return self.of_path(_beside(path, entry, codecs))
+
+    def of_path(self, path: str) -> str:
+        """Returns the URL of a path without the `/` before it."""
+        return self.base.url(quoted(f"/{path}"))
+
+    def _published(self, mount_path: str, name: str, codecs: tuple[str, ...]) -> str | None:
+        """Returns the path under which a file is published, None where Flask's own is meant."""
+        path = mount_path + name
+        if self.manifest is None:
+            return path
+        found = self.manifest.find(path[1:])
+        if found is not None:
+            return f"/{_beside(*found, codecs)}"
+        if _HIDDEN.search(name):
+            return None
+        if name and not self.manifest.is_folder(path[1:]):
+            self._missing(path[1:])
+        return path
+
+
+# A path segment that begins with a dot: such files are not published unless somebody asked for it.
+_HIDDEN = re.compile(r"(?:^|/)\.(?!well-known(?:/|$))")
+
+
+def _beside(path: str, entry: Entry, codecs: tuple[str, ...]) -> str:
+    """Returns the path of what a file is published as, which stands in the folder of its own."""
+    return path[: path.rfind("/") + 1] + entry.best(codecs).name
 
 
 CALLS_OWN = frozenset({"_scheme", "_external", "_method", "_anchor"})

@@ -24,7 +24,7 @@ from werkzeug.routing import BuildError
 
 from flask_s3 import FlaskS3
 from flask_s3.collect import Selection, collect
-from flask_s3.extension import state_of
+from flask_s3.serving import state_of
 
 CSS = {"a.css": "a{}"}
 

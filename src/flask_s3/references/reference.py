@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 # `scheme:` (RFC 3986 § 3.1) and `//host`: what names a place of its own.
@@ -47,12 +48,14 @@ class Found:
         computed: of a module that imports what it computes (`import("./lang/" + name)`): what each
             such specifier begins with (`./lang/`), empty when nothing is known of it.
         broken: the line of the first syntax error, where nothing was looked for; None without.
+        module: whether it is an ES module: it imports, exports or uses import.meta.
     """
 
     references: tuple[Reference, ...] = ()
     source_map: Reference | None = None
     computed: tuple[str, ...] = ()
     broken: int | None = None
+    module: bool = False
 
 
 class Lines:
@@ -109,6 +112,7 @@ def made(
     return Reference(start, stop, path, line, suffix, own_origin)
 
 
+@lru_cache(maxsize=16384)
 def written(path: str) -> bytes:
     """Returns a path percent-encoded so that it means itself in every language, quoted or not."""
     return quote(path, _WRITTEN_AS_IS).encode()

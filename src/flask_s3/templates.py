@@ -1,0 +1,136 @@
+"""What an app's templates ask for, checked before anybody opens a page."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import TemplateError, nodes
+
+from .assets import Level, Problem
+from .patterns import matcher
+from .routes import may_be_static, static_route
+from .settings import Settings
+from .urls import clean
+
+if TYPE_CHECKING:
+    from flask import Flask
+    from jinja2 import BaseLoader
+
+_HELPERS = frozenset({"s3_script", "s3_stylesheet", "s3_preload", "s3_integrity", "s3_importmap"})
+# What stands right before an expression that `<use>` gets its file from.
+_USE = re.compile(r"<use\b[^>]*\b(?:xlink:)?href\s*=\s*[\"']?$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A static file that a template asks for by a literal name."""
+
+    endpoint: str
+    filename: str
+    line: int
+    by_use: bool
+
+
+def problems(app: Flask, settings: Settings) -> tuple[Problem, ...]:
+    """Returns what is wrong with the static files that an app's templates ask for.
+
+    Literal `url_for('static', filename='…')`, and the helpers' literal names, in the templates of
+    the app and its blueprints, read by Jinja's own parser.
+    """
+    is_local = matcher("FLASKS3_LOCAL", settings.local)
+    found = {
+        problem
+        for owners, loader in _loaders(app)
+        for name in loader.list_templates()
+        for problem in _of_template(app, loader, name, owners, is_local)
+    }
+    return tuple(sorted(found))
+
+
+def _loaders(app: Flask) -> Iterator[tuple[tuple[str, ...], BaseLoader]]:
+    """Yields each template folder, with the names of the blueprints that it belongs to."""
+    if app.jinja_loader is not None:
+        yield (), app.jinja_loader
+    for blueprint in dict.fromkeys(app.blueprints.values()):
+        if blueprint.jinja_loader is not None:
+            names = tuple(name for name, other in app.blueprints.items() if other is blueprint)
+            yield names, blueprint.jinja_loader
+
+
+def _of_template(
+    app: Flask,
+    loader: BaseLoader,
+    name: str,
+    owners: tuple[str, ...],
+    is_local: Callable[[str], bool],
+) -> Iterator[Problem]:
+    try:
+        source, path, _ = loader.get_source(app.jinja_env, name)
+        tree = app.jinja_env.parse(source, name, path)
+    except (TemplateError, UnicodeDecodeError, OSError):
+        return  # a picture, or a template for another engine: rendering it would fail as well
+    for asked in _asked(tree):
+        endpoints = _endpoints(asked.endpoint, owners)
+        if not _exists(app, endpoints, asked.filename):
+            text = (
+                f"{asked.filename} is not among the static files of {' or '.join(endpoints)}: "
+                "correct the name, or add the file."
+            )
+            yield Problem(path or name, asked.line, text)
+        elif asked.by_use and not is_local(asked.filename):
+            text = (
+                f"browsers want {asked.filename} from the page's own origin when <use> asks for "
+                "it: name it in FLASKS3_LOCAL."
+            )
+            yield Problem(path or name, asked.line, text, Level.WARNING)
+
+
+def _asked(tree: nodes.Template) -> Iterator[_Asked]:
+    in_use = {id(call) for output in tree.find_all(nodes.Output) for call in _used(output)}
+    for call in tree.find_all(nodes.Call):
+        if not isinstance(call.node, nodes.Name):
+            continue
+        given = {keyword.key: _literal(keyword.value) for keyword in call.kwargs}
+        first = _literal(call.args[0]) if call.args else None
+        if call.node.name == "url_for":
+            endpoint, filename = first or given.get("endpoint"), given.get("filename")
+        elif call.node.name in _HELPERS:
+            endpoint = given.get("endpoint", "static")
+            filename = first or given.get("filename")
+        else:
+            continue
+        if endpoint is not None and filename is not None and may_be_static(endpoint):
+            yield _Asked(endpoint, filename, call.lineno, id(call) in in_use)
+
+
+def _literal(node: nodes.Node) -> str | None:
+    return node.value if isinstance(node, nodes.Const) and isinstance(node.value, str) else None
+
+
+def _used(output: nodes.Output) -> Iterator[nodes.Node]:
+    """Yields the expressions of an output that stand in the `href` of a `<use>`."""
+    for before, node in zip(output.nodes, output.nodes[1:], strict=False):
+        if isinstance(before, nodes.TemplateData) and _USE.search(before.data):
+            yield node
+
+
+def _endpoints(endpoint: str, owners: tuple[str, ...]) -> list[str]:
+    """Returns what an endpoint may be: a relative one belongs to whoever the template does."""
+    if not endpoint.startswith("."):
+        return [endpoint]
+    return [f"{owner}{endpoint}" for owner in owners]
+
+
+def _exists(app: Flask, endpoints: list[str], filename: str) -> bool:
+    """Returns whether one of the endpoints serves a file; in doubt it does."""
+    routes = [static_route(app, endpoint) for endpoint in endpoints]
+    folders = [route.folder for route in routes if route is not None]
+    name = clean(filename.partition("?")[0])
+    if not folders or name is None:
+        return not folders  # no static route: a matter of the app's own
+    return any(os.path.exists(Path(folder, name)) for folder in folders)  # noqa: PTH110

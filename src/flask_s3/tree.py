@@ -1,0 +1,136 @@
+"""A built tree on disk: the objects as files whose path is the key, and beside them what they are.
+
+DIR/static/css/app.0123456789abcdef.css
+DIR/.flask-s3/build.json                  headers and digests of each, and the manifest
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .assets import FileBody, Object
+from .build import Build
+from .errors import BuildError
+from .manifest import from_json, to_json
+from .store import METADATA_PREFIX
+
+_VERSION = 1
+_INDEX = f"{METADATA_PREFIX}build.json"
+_PIECE = 1024 * 1024
+
+
+def write_tree(folder: Path, build: Build) -> None:
+    """Writes a build as a tree of files, which takes the place of a tree that stood there.
+
+    Args:
+        folder: is made; when it exists it has to be empty, or a tree of ours.
+        build: what to write.
+
+    Raises:
+        BuildError: the folder holds something else, or cannot be written; it is left as it was.
+    """
+    if folder.exists() and not _is_ours(folder):
+        raise BuildError(
+            f"{folder} is not empty and no tree that `flask s3 build` made, so it is left as it "
+            "is: remove it, or name another."
+        )
+    new = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    try:
+        new.mkdir(parents=True)
+        for made in build.objects:
+            _write_object(new / made.key, made)
+        _write(new / _INDEX, json.dumps(_to_json(build), separators=(",", ":")).encode())
+        shutil.rmtree(folder, ignore_errors=True)
+        new.replace(folder)
+    except OSError as error:
+        shutil.rmtree(new, ignore_errors=True)
+        raise BuildError(
+            f"The tree {folder} cannot be written ({error.strerror}: {error.filename}): make room, "
+            "or name another folder."
+        ) from error
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / _INDEX).is_file() or not any(folder.iterdir()))
+
+
+def _write_object(path: Path, made: Object) -> None:
+    if isinstance(made.body, FileBody):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made.body.path, path)
+    else:
+        _write(path, made.body.data)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _to_json(build: Build) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "whole": build.whole,
+        "objects": {
+            made.key: {
+                "sha256": made.body.sha256,
+                "headers": dict(made.headers),
+                "decoded": made.decoded,
+                "copy_of": made.copy_of,
+                "follows": made.follows,
+            }
+            for made in build.objects
+        },
+        "manifest": to_json(build.manifest),
+    }
+
+
+def read_tree(folder: Path) -> Build:
+    """Returns the build that a tree holds.
+
+    Raises:
+        BuildError: it is no tree of ours, or its files are not what was built.
+    """
+    try:
+        value = json.loads((folder / _INDEX).read_bytes())
+        if value["version"] != _VERSION:
+            raise BuildError(
+                f"{folder} was built by another version of Flask-S3: build it again with this one."
+            )
+        objects = tuple(_objects(folder, value["objects"]))
+        manifest = from_json(value["manifest"], str(folder / _INDEX))
+        whole = bool(value["whole"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BuildError(
+            f"{folder} is no whole tree that `flask s3 build -o` made ({error}): build it again."
+        ) from error
+    return Build(objects, (), (), (), manifest, whole)
+
+
+def _objects(folder: Path, described: dict[str, dict[str, Any]]) -> Iterator[Object]:
+    for key, about in described.items():
+        if ".." in Path(key).parts or Path(key).is_absolute():
+            raise BuildError(f"{folder} names a file outside of itself, {key!r}: build it again.")
+        body = _body(folder / key)
+        if body.sha256 != about["sha256"]:
+            raise BuildError(
+                f"{body.path} is not what was built, so nothing was published: build again."
+            )
+        yield Object(
+            key, body, about["headers"], about["decoded"], about["copy_of"], about["follows"]
+        )
+
+
+def _body(path: Path) -> FileBody:
+    digest = sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            digest.update(piece)
+    status = path.stat()
+    return FileBody(str(path), status.st_size, status.st_mtime_ns, digest.hexdigest())
