@@ -31,14 +31,17 @@ _names = itertools.count()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ceph", action="store_true", help="also run against Ceph RGW")
+    parser.addoption("--browser", action="store_true", help="also run in Chromium")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --ceph, what needs Ceph is deselected: `.ci/run` runs it."""
-    if not config.getoption("--ceph"):
-        ceph = [item for item in items if "ceph" in item.keywords]
-        config.hook.pytest_deselected(items=ceph)
-        items[:] = [item for item in items if item not in ceph]
+    """Without --ceph and --browser, what needs them is deselected: `.ci/run` runs it."""
+    for name in ("ceph", "browser"):
+        if not config.getoption(f"--{name}"):
+            # The markers, not all keywords: the folder is called `browser` too.
+            needy = [item for item in items if item.get_closest_marker(name)]
+            config.hook.pytest_deselected(items=needy)
+            items[:] = [item for item in items if item not in needy]
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,11 @@ from faults import Answer, Proxy
 
 from flask_s3 import PublishError, StoreError, assembly, create_all, deploy
 from flask_s3.collect import Selection
-from flask_s3.serving import state_of
 from flask_s3.plan import Known
 from flask_s3.publish import Silent
 from flask_s3.releases import Releases, merged
 from flask_s3.s3 import Dialect, S3Store
+from flask_s3.serving import state_of
 
 
 def only_modified(bucket):

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import bucket, manifest_file, urls
 from .assembly import assemble, refuse_problems, told
@@ -329,9 +329,8 @@ def _remember(
     if prepared.remote.releases is None or (before is None and not objects):
         return _Remembered(None)
     manifest = to_json(prepared.build.manifest) if prepared.settings.fingerprint else None
-    unfinished = current is not None and current.unfinished
-    same = before is not None and (dict(before.objects), before.manifest) == (objects, manifest)
-    if before is not None and same and not unfinished and not then.puts:
+    is_settled = not then.puts and not (current is not None and current.unfinished)
+    if before is not None and is_settled and _is_the_same(before, objects, manifest):
         return _Remembered(before.id)
     releases = prepared.remote.releases
     record = partial(releases.new_record, manifest=manifest)
@@ -342,6 +341,22 @@ def _remember(
         refused = Refuse(f"{METADATA_PREFIX}…/current", reason)
         release = None if before is None else before.id
         return _Remembered(release, False, failures=(refused,), cause=error)
+
+
+def _is_the_same(
+    before: Record, objects: Mapping[str, Known], manifest: Mapping[str, Any] | None
+) -> bool:
+    """Returns whether a record says the same; of what followed a release its own lacks the ETag."""
+    if before.manifest != manifest or before.objects.keys() != objects.keys():
+        return False
+    return all(
+        known == objects[key] or (not known.etag and _content(known) == _content(objects[key]))
+        for key, known in before.objects.items()
+    )
+
+
+def _content(known: Known) -> Known:
+    return replace(known, etag="", modified=0.0)
 
 
 def _left_as_it_was(prepared: Prepared, current: Current | None) -> _Remembered:
@@ -397,11 +412,12 @@ def _objects_now(prepared: Prepared, published: Published, then: Plan) -> dict[s
     objects = {key: remembered[key] for key in untouched & remembered.keys()}
     objects.update({key: known[key] for key in ours & known.keys()})
     objects.update(published.stored)
-    objects.update({put.key: expected(put.object, _NOT_YET) for put in then.puts})
+    for put in then.puts:
+        source = objects.get(put.object.copy_of or "")
+        # A copy has its source's ETag, unless that went up in parts.
+        etag = "" if source is None else source.etag
+        objects[put.key] = expected(put.object, Stored(etag, modified=0.0))
     return dict(sorted(objects.items()))
-
-
-_NOT_YET = Stored(etag="", modified=0.0)
 
 
 def _not_sent(published: Published) -> list[Refuse]:

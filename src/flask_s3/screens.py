@@ -119,12 +119,15 @@ def show_plan(prepared: Prepared) -> None:
     if prepared.remote.bucket_missing:
         click.echo(f"create  bucket {prepared.remote.store.bucket}")
     for put in planned.puts:
-        click.echo(f"upload  {put.key}  ({put.reason})")
+        verb = "upload  " if put.object.copy_of is None else "copy    "
+        click.echo(f"{verb}{put.key}  ({put.reason})")
+    copies = sum(put.object.copy_of is not None for put in planned.puts)
+    to_copy = f"{copies:,} to copy, " if copies else ""
     for refusal in planned.refusals:
         click.echo(f"refuse  {refusal.key}  ({refusal.reason})")
     click.echo(
-        f"{len(planned.puts):,} to upload ({size(planned.bytes)}), {len(planned.keeps):,} right "
-        f"already, {len(planned.refusals):,} refused."
+        f"{len(planned.puts) - copies:,} to upload ({size(planned.bytes)}), {to_copy}"
+        f"{len(planned.keeps):,} right already, {len(planned.refusals):,} refused."
     )
 
 

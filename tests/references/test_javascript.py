@@ -141,7 +141,7 @@ _ESCAPED = {
     "octal": (rb'import("./\141\56js")', "./a.js", b'import("NEW")'),
     "needless": (rb'import "\.\/a.\js"', "./a.js", b'import "NEW"'),
     "line continuation": (b'import "./a\\\r\n.js"', "./a.js", b'import "NEW"'),
-    "control": (rb'import "./a\tb.js"', "./a\tb.js", b'import "NEW"'),
+    "control": (rb'import "./a\tb.js"', "./ab.js", b'import "NEW"'),
     "in a template": (rb"import(`./a\`\u{62}.js`)", "./a`b.js", b"import(`NEW`)"),
     "query": (rb'import "./a.js\x3fb=\"c d"', "./a.js", b'import "NEW?b=%22c%20d"'),
     "query only": (rb'import "./a.js?b=\x22"', "./a.js", b'import "NEW?b=%22"'),

@@ -10,6 +10,9 @@ from urllib.parse import quote
 
 # `scheme:` (RFC 3986 § 3.1) and `//host`: what names a place of its own.
 _ELSEWHERE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|\\\\|/\\|\\/")
+# What a URL's reader leaves out, wherever it stands and at the ends (URL Standard § 4.4).
+_IGNORED = re.compile(r"[\t\n\r]")
+_STRIPPED = "".join(map(chr, range(0x21)))
 # What stands for itself in every language that we rewrite, quoted or not.
 _WRITTEN_AS_IS = "/-._~@"
 _SUFFIX_AS_IS = _WRITTEN_AS_IS + "?#=&+%:!,;$*"
@@ -99,6 +102,7 @@ def made(
         own_origin: see `Reference`.
         escape: writes a percent-encoded query and fragment as the language wants it.
     """
+    text = _IGNORED.sub("", text).strip(_STRIPPED)
     path = re.split(r"[?#]", text, maxsplit=1)[0]
     if not path or _ELSEWHERE.match(path):
         return None
