@@ -102,12 +102,54 @@ def test_a_word_or_a_number_is_not_taken_for_a_fingerprint(make_app, filename):
 
 
 def test_a_bundlers_file_keeps_its_bytes_and_the_plain_names_in_them(make_app):
-    files = {"index-B3xZ9k_a.js": 'import "./b.js"', "b.js": "1"}
+    chunks = json.dumps({"src/main.js": {"file": "index-B3xZ9k_a.js"}})
+    files = {"index-B3xZ9k_a.js": 'import "./b.js"', "b.js": "1", ".vite/manifest.json": chunks}
 
     build = built(make_app(files), FLASKS3_PLAIN_NAMES=False)
 
     assert bodies(build)["static/index-B3xZ9k_a.js"] == b'import "./b.js"'
     assert "static/b.js" in bodies(build), "what it refers to would be gone"
+
+
+def test_a_module_is_not_run_twice_where_only_some_names_look_like_a_bundlers(make_app):
+    """In a quarter of Vite's digests there is no number, by which they are told from words."""
+    files = {
+        "index-CLuInTTy.js": 'import "./vendor-B3xZ9k_a.js"',
+        "vendor-B3xZ9k_a.js": 'import "./index-CLuInTTy.js"',
+        "logo-B3xZ9k_a.png": "x",
+    }
+
+    build = built(make_app(files))
+
+    assert content(build, "static/vendor-B3xZ9k_a.js") == 'import "./<index-CLuInTTy.js>"'
+    assert content(build, "static/index-CLuInTTy.js") == 'import "./<vendor-B3xZ9k_a.js>"'
+    assert published(build, "static/logo-B3xZ9k_a.png") == "logo-B3xZ9k_a.png"
+
+
+def test_a_variant_of_a_bundlers_file_leads_to_variants(make_app):
+    """Else a chunk that imports the entry would run it again, as its identity."""
+    padding = " " * 400
+    entry, chunk = "/assets/index-B3xZ9k_a.js", "/assets/chunk-C4yA0l_b.js"
+    files = {
+        f"static{entry}": f'import "./chunk-C4yA0l_b.js"{padding}',
+        f"static{chunk}": f'import "./index-B3xZ9k_a.js"; import "/static{entry}"{padding}',
+    }
+    build = built(
+        make_app({path.removeprefix("static/"): text for path, text in files.items()}),
+        FLASKS3_ENCODINGS=["br"],
+    )
+
+    stored = bodies(build)
+    assert {path: stored[path].decode() for path in files} == files
+    variants = {
+        path: brotli.decompress(stored[path.replace(".js", ".br.js")]).decode() for path in files
+    }
+    assert variants == {
+        f"static{entry}": f'import "./chunk-C4yA0l_b.br.js"{padding}',
+        f"static{chunk}": (
+            f'import "./index-B3xZ9k_a.br.js"; import "./index-B3xZ9k_a.br.js"{padding}'
+        ),
+    }
 
 
 # -- headers and plain names

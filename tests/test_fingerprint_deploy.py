@@ -429,6 +429,20 @@ def test_a_tree_that_is_not_what_was_built_is_not_published(shop, mini_bucket, s
     assert mini_bucket.keys(metadata=True) == []
 
 
+@pytest.mark.parametrize(
+    ("setting", "now"), [("FLASKS3_PREFIX", "v2"), ("FLASKS3_FINGERPRINT", False)]
+)
+def test_a_tree_of_other_settings_is_not_published(shop, mini_bucket, setting, now):
+    shop.run("build", "-o", "dist")
+    shop.configure({**mini_bucket.config, **FINGERPRINTS, setting: now})
+
+    ended = shop.run("deploy", "--build", "dist")
+
+    assert ended.code == 1
+    assert f"dist was built when {setting} was" in ended.stderr
+    assert mini_bucket.keys(metadata=True) == []
+
+
 def test_frozen_publishes_only_what_the_manifest_at_hand_says(shop, mini_bucket):
     shop.run("build")
     assert shop.run("deploy", "--frozen").code == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,9 +10,10 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from flask import Flask
+from flask import Flask, render_template_string
 
 from flask_s3 import FlaskS3, create_all, url_for
+from flask_s3.build import IMMUTABLE
 from flask_s3.headers import content_type
 
 
@@ -84,6 +86,33 @@ def test_every_file_of_a_real_extension_is_served_with_its_bytes_and_type(
     assert answers == [
         (200, body, content_type(name), "max-age=60", None) for body, name in expected.values()
     ]
+
+
+def test_flask_assets_bundles_are_published_and_rewritten(bucket, make_app):
+    from flask_assets import Bundle, Environment
+
+    files = {"css/a.css": "a{background:url(../img/a.png)}", "css/b.css": "b{}", "img/a.png": "x"}
+    bucket.open_to_anybody()
+    app = make_app(files, {**bucket.config, "FLASKS3_FINGERPRINT": True})
+    app.config["FLASK_ASSETS_USE_S3"] = True
+    assets = Environment(app)
+    bundle = Bundle("css/a.css", "css/b.css", filters="cssrewrite", output="gen/all.css")
+    assets.register("all", bundle)
+    FlaskS3(app)
+    with app.app_context():
+        bundle.build()
+
+    create_all(app)
+
+    with app.test_request_context("/"):
+        (url,) = bundle.urls()
+        image = url_for("static", filename="img/a.png")
+        page = render_template_string("{% assets 'all' %}{{ ASSET_URL }}{% endassets %}")
+    assert page == url
+    assert re.search(r"/static/gen/all\.[0-9a-f]{16}\.css\?[0-9a-f]+$", url)
+    _, body, _, cache_control, _ = fetched(f"http:{url}" if url.startswith("//") else url)
+    assert body.decode() == "a{background:url(../img/" + image.rpartition("/")[2] + ")}\nb{}"
+    assert cache_control == IMMUTABLE
 
 
 def close_databases(app: Flask) -> None:

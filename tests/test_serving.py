@@ -486,6 +486,14 @@ def test_a_preload_says_what_the_browser_will_want_the_file_for(ready, filename,
     )
 
 
+def test_a_module_is_preloaded_as_one_whether_or_not_its_type_is_said(ready):
+    app = ready()
+
+    assert page(app, "{{ s3_preload('js/entry.js', type='module') }}") == (
+        f'<link href="{url(app, "js/entry.js")}" rel="modulepreload">'
+    )
+
+
 def test_integrity_and_crossorigin_come_together_and_only_by_the_setting(ready):
     app = ready(FLASKS3_INTEGRITY=True)
     css, js = (app.config["NAMES"][n].identity.integrity for n in ("css/app.css", "js/a.js"))
@@ -508,6 +516,22 @@ def test_integrity_and_crossorigin_come_together_and_only_by_the_setting(ready):
         f'<link href="{url(app, "img/a.png")}" rel="preload" as="image">'
         f"{js}"
     ).replace("+", "&#43;" if "&#43;" in text else "+")
+
+
+def test_a_style_sheet_that_another_imports_is_asked_for_without_cors_by_both(ready):
+    files = {
+        "all.css": '@import "one.css";',
+        "one.css": "@import url(two.css) print;",
+        "two.css": "",
+    }
+    app = ready(files, FLASKS3_INTEGRITY=True)
+
+    text = page(app, "{{ s3_stylesheet('one.css') }}{{ s3_preload('two.css') }}")
+
+    assert text == (
+        f'<link rel="stylesheet" href="{url(app, "one.css")}">'
+        f'<link href="{url(app, "two.css")}" rel="preload" as="style">'
+    )
 
 
 def test_the_integrity_is_that_of_the_variant(ready):

@@ -80,9 +80,9 @@ class Naming:
         """Returns how a file's published name comes about."""
         if self.is_excluded(asset.filename) or names.is_fixed(asset.filename):
             return Style.PLAIN
-        if asset.key in self.bundled.keys or names.is_fingerprinted(asset.filename):
+        if asset.key.removesuffix(".map") in self.bundled.keys:
             return Style.KEPT
-        return Style.NAMED
+        return Style.LIKELY if names.is_fingerprinted(asset.filename) else Style.NAMED
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,8 @@ class Build:
         notes: what was noticed, a sentence each.
         problems: what is wrong at a place in a file.
         manifest: the published name of each file.
+        prefix: what all keys begin with, `FLASKS3_PREFIX`.
+        is_fingerprinted: whether names change with the content.
         whole: whether every file of the app is here (False: a filter left some out).
     """
 
@@ -103,6 +105,8 @@ class Build:
     notes: tuple[str, ...]
     problems: tuple[Problem, ...]
     manifest: Manifest
+    prefix: str
+    is_fingerprinted: bool
     whole: bool = True
 
 
@@ -136,7 +140,15 @@ def plain(
         )
         for asset in assets
     }
-    return Build(tuple(objects), tuple(refusals), notes.all(), (), Manifest(entries))
+    return Build(
+        tuple(objects),
+        tuple(refusals),
+        notes.all(),
+        (),
+        Manifest(entries),
+        prefix_of(settings),
+        is_fingerprinted=False,
+    )
 
 
 def _plain_object(
@@ -179,8 +191,13 @@ def _extension(asset: Asset) -> str:
 
 def path_of(asset: Asset, settings: Settings) -> str:
     """Returns an asset's path in the manifest: its key without the prefix."""
-    prefix = settings.prefix.strip("/")
+    prefix = prefix_of(settings)
     return asset.key[len(prefix) + 1 :] if prefix else asset.key
+
+
+def prefix_of(settings: Settings) -> str:
+    """Returns `FLASKS3_PREFIX` as keys begin with it, without a slash at its end."""
+    return settings.prefix.strip("/")
 
 
 def _integrity(digest: str) -> str:
@@ -263,7 +280,7 @@ def site_of(
         ]
     except OSError as error:
         raise _vanished(error) from error
-    return site(sources, settings.prefix.strip("/"), naming.is_local)
+    return site(sources, prefix_of(settings), naming.is_local)
 
 
 def _found(asset: Asset, workshop: Workshop) -> Found:
@@ -348,10 +365,18 @@ class _Builder:
                 {v.codec: Published(v.name, _integrity(v.content.sha256)) for v in others},
             )
         manifest = Manifest(entries, self._aliases(), modules(whole))
-        return Build(_distinct(objects), (), self._notes.all(), whole.problems, manifest)
+        return Build(
+            _distinct(objects),
+            (),
+            self._notes.all(),
+            whole.problems,
+            manifest,
+            prefix_of(self._settings),
+            is_fingerprinted=True,
+        )
 
     def _aliases(self) -> dict[str, str]:
-        cut = len(self._settings.prefix.strip("/"))
+        cut = len(prefix_of(self._settings))
         start = cut + 1 if cut else 0
         return {k[start:]: v[start:] for k, v in self._naming.bundled.aliases.items()}
 

@@ -280,6 +280,7 @@ def _carried_out(prepared: Prepared, *, quiet: bool) -> Result:
     publishing_signal.send(_app(), plan=prepared.plan)
     with screens.progress(prepared.plan, prepared.remote.store.bucket, quiet=quiet) as progress:
         result, _ = carry_out(prepared, progress)
+    state_of(_app()).forget()
     published_signal.send(_app(), result=result)
     return result
 

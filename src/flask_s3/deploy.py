@@ -123,7 +123,7 @@ def _build(app: Flask, settings: Settings, order: Order) -> Build:
     if order.tree is None:
         build = assemble(app, settings, order.selection)
     else:
-        build = read_tree(order.tree)
+        build = read_tree(order.tree, settings)
     if settings.strict:
         refuse_problems(build)
     if order.frozen:
@@ -323,12 +323,12 @@ def _remember(
 ) -> _Remembered:
     """Records the new release unless nothing changed."""
     before = prepared.remote.record
-    if prepared.settings.fingerprint and (published.failures or published.unsent):
+    if prepared.build.is_fingerprinted and (published.failures or published.unsent):
         return _left_as_it_was(prepared, current)
     objects = _objects_now(prepared, published, then)
     if prepared.remote.releases is None or (before is None and not objects):
         return _Remembered(None)
-    manifest = to_json(prepared.build.manifest) if prepared.settings.fingerprint else None
+    manifest = to_json(prepared.build.manifest) if prepared.build.is_fingerprinted else None
     is_settled = not then.puts and not (current is not None and current.unfinished)
     if before is not None and is_settled and _is_the_same(before, objects, manifest):
         return _Remembered(before.id)

@@ -156,6 +156,7 @@ def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: 
         result, cause = deploy.carry_out(prepared, Silent())
     except StoreError as error:
         raise client_error(error) from error
+    state_of(app).forget()
     published.send(app, result=result)
     if result.interrupted:
         raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from __future__ import annotations
 import enum
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from typing import Protocol
@@ -22,6 +22,7 @@ from urllib.parse import unquote
 from . import names
 from .assets import Asset, Level, Problem
 from .graph import circles
+from .manifest import is_style_sheet
 from .references import Found, Reference, rewrite, sourcemap, written
 
 Edits = tuple[tuple[Reference, bytes], ...]
@@ -34,6 +35,7 @@ class Style(enum.Enum):
 
     NAMED = "gets a digest"
     KEPT = "has a bundler's digest already, so its bytes stay too"
+    LIKELY = "looks as if it had one: kept, unless it refers to a file that gets a digest"
     PLAIN = "keeps its plain name"
 
 
@@ -138,6 +140,7 @@ def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]
             links.setdefault(source.path, []).append(link)
             if reference.own_origin and not is_local(by_path[link.target].asset.filename):
                 problems.append(_own_origin(source, link))
+    by_path = _settled(by_path, links)
     maps = _maps(by_path, links)
     # All others are named by their own bytes, whatever stands around them.
     involved = dict.fromkeys((*links, *maps))
@@ -208,6 +211,32 @@ def _base(path: str) -> str:
     return path.rpartition("/")[2]
 
 
+def _settled(
+    by_path: Mapping[str, Source], links: Mapping[str, Sequence[Link]]
+) -> dict[str, Source]:
+    """Returns the files, each that is likely to be kept either kept or named.
+
+    A file whose bytes are kept leads to plain names. What has another name too would be loaded
+    under both, and a module that is loaded twice runs twice, and has its state twice.
+    """
+    likely = {path for path, source in by_path.items() if source.style is Style.LIKELY}
+    referring: dict[str, list[str]] = {}
+    for path in likely:
+        for link in links.get(path, ()):
+            referring.setdefault(link.target, []).append(path)
+    pending = [path for path in referring if by_path[path].style is Style.NAMED]
+    named: set[str] = set()
+    while pending:
+        unkept = set(referring.get(pending.pop(), ())) - named
+        named |= unkept
+        pending += unkept
+    settled = dict(by_path)
+    for path in likely:
+        style = Style.NAMED if path in named else Style.KEPT
+        settled[path] = replace(by_path[path], style=style)
+    return settled
+
+
 def _edges(path: str, links: Iterable[Link], by_path: Mapping[str, Source]) -> list[str]:
     """Returns what a file's name depends on. A kept file's bytes stay, whatever it refers to."""
     if by_path[path].style is Style.KEPT:
@@ -221,13 +250,12 @@ def _edges(path: str, links: Iterable[Link], by_path: Mapping[str, Source]) -> l
 def _maps(by_path: Mapping[str, Source], links: Mapping[str, Sequence[Link]]) -> dict[str, str]:
     """Returns whose map each source map is; claimed by several, that of the one named like it."""
     maps: dict[str, str] = {}
+    kept = {path for path, source in by_path.items() if source.style is Style.KEPT}
     for path, group in links.items():
-        if by_path[path].style is Style.KEPT:
-            continue
         for link in group:
             if link.reference == by_path[path].found.source_map:
                 named_alike = link.target == f"{path}.map"
-                if by_path[link.target].style is not Style.KEPT and (
+                if (path in kept) == (link.target in kept) and (
                     named_alike or link.target not in maps
                 ):
                     maps[link.target] = path
@@ -318,13 +346,13 @@ class Namer:
             has_variant: tells the files that are published in it.
         """
         finish = partial(names.with_codec, codec=codec)
-        fixed = {}
+        fixed: dict[str, str] = {}
         for path, name in identity.names.items():
             if not has_variant(path):
                 fixed[path] = name
-            elif self._site.sources[path].style is Style.KEPT:
+            elif self._is_kept(path):
                 fixed[path] = finish(name)
-        return self._named(fixed, lambda path: path not in fixed, finish)
+        return self._named(fixed, has_variant, finish)
 
     def content(self, path: str, recipe: Recipe | None) -> Made:
         """Returns a file's published bytes, in short; without a recipe they are its own."""
@@ -384,12 +412,18 @@ class Namer:
         return Recipe(digest, partial(_shifted, self._maker, asset, generated, edits))
 
     def _edits(self, path: str, found: Mapping[str, str]) -> Edits:
+        is_kept = self._is_kept(path)
         return tuple(
             (link.reference, link.head + written(name))
             for link in self._site.links.get(path, ())
             if (name := found.get(link.target)) is not None
-            and (link.moved or name != _base(link.target))
+            and (name != _base(link.target) or (link.moved and not is_kept))
+            # Its own name tells nothing of what is not kept.
+            and (not is_kept or self._is_kept(link.target))
         )
+
+    def _is_kept(self, path: str) -> bool:
+        return self._site.sources[path].style is Style.KEPT
 
 
 class _Shape(Mapping[str, str]):
@@ -436,17 +470,30 @@ def _shifted(maker: Maker, asset: Asset, generated: Asset, edits: Edits) -> byte
     return sourcemap.shift(maker.read(asset), moved)
 
 
-# -- modules
+# -- modules and style sheets
 
 
 def modules(site: Site) -> dict[str, tuple[str, ...]]:
-    """Returns the ES modules, and the scripts that each imports or, by what it computes, may."""
+    """Returns the ES modules, and the scripts that each imports or, by what it computes, may.
+
+    Also the style sheets that import others, and which.
+    """
     scripts = sorted(path for path in site.sources if path.lower().endswith(_SCRIPTS))
-    return {
+    found = {
         path: tuple(dict.fromkeys(_imported(site, site.sources[path], scripts)))
         for path in scripts
         if site.sources[path].found.module
     }
+    return {**found, **_style_sheets(site)}
+
+
+def _style_sheets(site: Site) -> dict[str, tuple[str, ...]]:
+    found = {
+        path: tuple(dict.fromkeys(link.target for link in links if is_style_sheet(link.target)))
+        for path, links in site.links.items()
+        if is_style_sheet(path)
+    }
+    return {path: imported for path, imported in found.items() if imported}
 
 
 def _imported(site: Site, source: Source, scripts: Sequence[str]) -> Iterator[str]:

@@ -75,7 +75,7 @@ def s3_preload(
     header: bool = False,
     **attributes: Any,  # noqa: ANN401
 ) -> Markup:
-    """Returns a `link` element that preloads a file; an ES module with what it imports.
+    """Returns a `link` element that preloads a file; an ES module without what it imports.
 
     Args:
         filename: as `url_for` takes it.
@@ -87,9 +87,10 @@ def s3_preload(
     asked = _asked(filename, endpoint, attributes)
     wanted_as = str(attributes.pop("as", None) or attributes.pop("as_", None) or "")
     wanted_as = wanted_as or tags.destination(filename)
-    is_module = wanted_as == "script" and (
-        asked.is_module or attributes.pop("type", None) == "module"
-    )
+    is_module = wanted_as == "script" and asked.is_module
+    if wanted_as == "script" and attributes.get("type") == "module":
+        del attributes["type"]  # which is a script's own, and says no MIME type
+        is_module = True
     relation = {"rel": "modulepreload"} if is_module else {"rel": "preload", "as": wanted_as}
     trust = tags.trust(wanted_as, asked.integrity)
     others = {**relation, "type": tags.mime_type(filename), **trust, **attributes}
@@ -100,7 +101,10 @@ def s3_preload(
 
 @pass_context
 def s3_integrity(_context: Context, filename: str, *, endpoint: str = "static") -> str:
-    """Returns a file's integrity, for a tag written by hand; empty where none is to be written."""
+    """Returns a file's integrity, for a tag written by hand; empty where none is to be written.
+
+    That is where the settings ask for none, and for style sheets that others import.
+    """
     return _asked(filename, endpoint, {}).integrity
 
 

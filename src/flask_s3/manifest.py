@@ -27,6 +27,11 @@ _NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+")
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 
 
+def is_style_sheet(path: str) -> bool:
+    """Returns whether a path is that of a style sheet, by its extension."""
+    return path.lower().endswith(".css")
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """One published file.
@@ -64,7 +69,8 @@ class Manifest:
     Attributes:
         entries: by path.
         aliases: paths that a bundler's manifest knows a file by, and the file's own.
-        modules: the ES modules, and the modules that each one imports or may import.
+        modules: the ES modules, and the modules that each one imports or may import; the style
+            sheets that import others, and which.
     """
 
     entries: Mapping[str, Entry]
@@ -89,6 +95,17 @@ class Manifest:
     def _folders(self) -> frozenset[str]:
         return frozenset(
             path[:end] for path in self.entries for end in range(len(path)) if path[end] == "/"
+        )
+
+    @cached_property
+    def imported_style_sheets(self) -> frozenset[str]:
+        """The style sheets that others import."""
+        return frozenset(
+            other
+            for path, others in self.modules.items()
+            if is_style_sheet(path)
+            for other in others
+            if isinstance(other, str)
         )
 
     def reachable(self, path: str) -> tuple[str, ...]:

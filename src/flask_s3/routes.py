@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -94,7 +95,20 @@ def matched_endpoint(app: Flask, path: str, host: str) -> str | None:
 
 def _static_folder(app: Flask, endpoint: str) -> str | None:
     owner: Any = app if endpoint == "static" else app.blueprints.get(endpoint[: -len(".static")])
-    return str(owner.static_folder) if owner is not None and owner.has_static_folder else None
+    if owner is not None:
+        return str(owner.static_folder) if owner.has_static_folder else None
+    return _flask_vites_folder(app) if endpoint == "vite.static" else None
+
+
+def _flask_vites_folder(app: Flask) -> str | None:
+    """Returns the folder that Flask-Vite serves by a view of its own, None where it does not."""
+    vite: Any = app.extensions.get("vite")
+    if vite is None:
+        return None
+    # As its `vite_static` finds it: below the folder that the process runs in.
+    folder = Path.cwd() / vite.vite_folder_path / "dist" / "assets"
+    view = app.view_functions.get("vite.static")
+    return str(folder) if getattr(view, "__self__", None) is vite else None
 
 
 def _mounts(app: Flask, rule: Rule) -> Iterator[Mount]:

@@ -71,7 +71,7 @@ class State:
         """
         config = self._app.config
         self._filled_in |= fill_in(config)
-        self._settings = self._urls = None
+        self.forget()
         if self._app.debug and not flag("FLASKS3_DEBUG", config["FLASKS3_DEBUG"]):
             config["FLASKS3_ACTIVE"] = False
         cache_control = config.get("FLASKS3_CACHE_CONTROL")
@@ -82,6 +82,10 @@ class State:
                     "Cache-Control": cache_control,
                 }
         self._start()
+
+    def forget(self) -> None:
+        """Forgets settings and manifest, so that they are read anew: another one was published."""
+        self._settings = self._urls = None
 
     def _start(self) -> None:
         """Gets what has to be there before the first request, where the settings ask for it."""
@@ -286,7 +290,10 @@ class State:
         if entered is None:
             return Asked(url, "", is_module=False)
         manifest, path, entry = entered
-        integrity = entry.best(self._codecs()).integrity if self._serving().integrity else ""
+        # An `@import` asks without CORS, and S3's answer to that has none: a tag that asked with it
+        # would get that answer from the browser's cache, and the style sheet would be blocked.
+        is_checked = self._serving().integrity and path not in manifest.imported_style_sheets
+        integrity = entry.best(self._codecs()).integrity if is_checked else ""
         return Asked(url, integrity, path in manifest.modules)
 
     def import_map(self, endpoint: str, filename: str) -> tuple[dict[str, str], dict[str, str]]:

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from .assets import FileBody, Object
-from .build import Build
+from .build import Build, prefix_of
 from .errors import BuildError
 from .manifest import from_json, to_json
+from .settings import Settings
 from .store import METADATA_PREFIX
 
 _VERSION = 1
@@ -76,6 +77,8 @@ def _write(path: Path, data: bytes) -> None:
 def _to_json(build: Build) -> dict[str, Any]:
     return {
         "version": _VERSION,
+        "prefix": build.prefix,
+        "fingerprinted": build.is_fingerprinted,
         "whole": build.whole,
         "objects": {
             made.key: {
@@ -91,11 +94,15 @@ def _to_json(build: Build) -> dict[str, Any]:
     }
 
 
-def read_tree(folder: Path) -> Build:
+def read_tree(folder: Path, settings: Settings) -> Build:
     """Returns the build that a tree holds.
 
+    Args:
+        folder: the tree.
+        settings: of the app, which have to be those that it was built with.
+
     Raises:
-        BuildError: it is no tree of ours, or its files are not what was built.
+        BuildError: it is no tree of ours, its files are not what was built, or other settings are.
     """
     try:
         value = json.loads((folder / _INDEX).read_bytes())
@@ -104,13 +111,35 @@ def read_tree(folder: Path) -> Build:
                 f"{folder} was built by another version of Flask-S3: build it again with this one."
             )
         objects = tuple(_objects(folder, value["objects"]))
-        manifest = from_json(value["manifest"], str(folder / _INDEX))
-        whole = bool(value["whole"])
+        built = Build(
+            objects,
+            (),
+            (),
+            (),
+            from_json(value["manifest"], str(folder / _INDEX)),
+            str(value["prefix"]),
+            is_fingerprinted=bool(value["fingerprinted"]),
+            whole=bool(value["whole"]),
+        )
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise BuildError(
             f"{folder} is no whole tree that `flask s3 build -o` made ({error}): build it again."
         ) from error
-    return Build(objects, (), (), (), manifest, whole)
+    _refuse_other(folder, built, settings)
+    return built
+
+
+def _refuse_other(folder: Path, built: Build, settings: Settings) -> None:
+    """Refuses a tree whose keys or names are not what the app's URLs would be."""
+    for key, then, now in (
+        ("FLASKS3_PREFIX", built.prefix, prefix_of(settings)),
+        ("FLASKS3_FINGERPRINT", built.is_fingerprinted, settings.fingerprint),
+    ):
+        if then != now:
+            raise BuildError(
+                f"{folder} was built when {key} was {then!r}, and now it is {now!r}: build again, "
+                "or set it as it was."
+            )
 
 
 def _objects(folder: Path, described: dict[str, dict[str, Any]]) -> Iterator[Object]:
