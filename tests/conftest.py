@@ -32,11 +32,12 @@ _names = itertools.count()
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ceph", action="store_true", help="also run against Ceph RGW")
     parser.addoption("--browser", action="store_true", help="also run in Chromium")
+    parser.addoption("--npm", action="store_true", help="also run on npm's packages")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --ceph and --browser, what needs them is deselected: `.ci/run` runs it."""
-    for name in ("ceph", "browser"):
+    """Without --ceph and the like, what needs them is deselected: `.ci/run` runs it."""
+    for name in ("ceph", "browser", "npm"):
         if not config.getoption(f"--{name}"):
             # The markers, not all keywords: the folder is called `browser` too.
             needy = [item for item in items if item.get_closest_marker(name)]

@@ -126,13 +126,26 @@ def test_a_module_is_not_run_twice_where_only_some_names_look_like_a_bundlers(ma
     assert published(build, "static/logo-B3xZ9k_a.png") == "logo-B3xZ9k_a.png"
 
 
+def test_a_bundlers_file_finds_what_is_beside_it_under_a_prefix_too(make_app):
+    """Vite writes its base, `/static/`, before what CSS names."""
+    files = {
+        "assets/index-B3xZ9k_a.css": "a{background:url(/static/assets/a-C4yA0l_b.png)}",
+        "assets/a-C4yA0l_b.png": "x",
+    }
+
+    build = built(make_app(files), FLASKS3_PREFIX="v1")
+
+    stored = bodies(build)["v1/static/assets/index-B3xZ9k_a.css"]
+    assert stored == b"a{background:url(./a-C4yA0l_b.png)}"
+
+
 def test_a_variant_of_a_bundlers_file_leads_to_variants(make_app):
     """Else a chunk that imports the entry would run it again, as its identity."""
     padding = " " * 400
     entry, chunk = "/assets/index-B3xZ9k_a.js", "/assets/chunk-C4yA0l_b.js"
     files = {
         f"static{entry}": f'import "./chunk-C4yA0l_b.js"{padding}',
-        f"static{chunk}": f'import "./index-B3xZ9k_a.js"; import "/static{entry}"{padding}',
+        f"static{chunk}": f'import "./index-B3xZ9k_a.js"{padding}',
     }
     build = built(
         make_app({path.removeprefix("static/"): text for path, text in files.items()}),
@@ -146,9 +159,7 @@ def test_a_variant_of_a_bundlers_file_leads_to_variants(make_app):
     }
     assert variants == {
         f"static{entry}": f'import "./chunk-C4yA0l_b.br.js"{padding}',
-        f"static{chunk}": (
-            f'import "./index-B3xZ9k_a.br.js"; import "./index-B3xZ9k_a.br.js"{padding}'
-        ),
+        f"static{chunk}": f'import "./index-B3xZ9k_a.br.js"{padding}',
     }
 
 
@@ -245,7 +256,8 @@ def test_references_lead_to_the_published_names_and_nothing_else_changes(make_ap
         ("", "../img/a.png", "../img/<a.png>"),
         ("", "./../img/./a.png", "./../img/./<a.png>"),
         ("", "../img/%61.png", "../img/<a.png>"),
-        ("", "../../../../static/img/a.png", "../../../../static/img/<a.png>"),
+        ("", "../../../../static/img/a.png", "../img/<a.png>"),
+        ("v1", "../../../../static/img/a.png", "../img/<a.png>"),
         ("", "/static/css/b.css", "./<b.css>"),
     ],
 )
@@ -312,6 +324,13 @@ def test_a_missing_source_map_is_a_remark_since_no_page_misses_it(make_app):
     build = built(make_app({"a.js": "1\n//# sourceMappingURL=a.js.map"}))
 
     assert told(build) == [("a.js", 2, "REMARK")]
+
+
+def test_a_file_with_a_slash_behind_it_is_no_file(make_app):
+    build = built(make_app({"a.css": "a{background:url(b.png/)}", "b.png": "x"}))
+
+    assert content(build, "static/a.css") == "a{background:url(b.png/)}"
+    assert told(build) == [("a.css", 1, "ERROR")]
 
 
 def test_a_module_that_asks_for_a_folder_asks_for_nothing_that_could_be_missing(make_app):

@@ -49,7 +49,8 @@ def test_each_file_has_a_line_of_its_own_so_that_a_diff_shows_what_changed():
         ' "aliases": {',
         '  "s/c": "s/a.css"',
         " },",
-        ' "modules": {}}',
+        ' "modules": {},',
+        ' "imports": {}}',
     ]
 
 

@@ -603,6 +603,19 @@ def test_an_import_map_leads_from_plain_to_published_modules(ready):
     }
 
 
+def test_an_import_map_leads_on_from_a_script_that_only_imports_what_it_computes(ready):
+    files = {"main.js": "import(`./lang/${x}.js`)", "lang/de.js": "export {}", "lang/a+b.js": "1"}
+    app = ready(files)
+
+    text = page(app, "{{ s3_importmap('main.js') }}{{ s3_preload('main.js') }}")
+
+    imports = json.loads(re.sub("<[^>]*>", "", text))["imports"]
+    assert imports[f"{STORE}/static/lang/de.js"] == url(app, "lang/de.js")
+    # Browsers write the name in a specifier otherwise than S3 wants it in a URL.
+    assert imports[f"{STORE}/static/lang/a+b.js"] == url(app, "lang/a+b.js").replace("+", "%2B")
+    assert 'rel="preload" as="script"' in text  # nothing says that it is a module
+
+
 def test_an_import_map_leads_to_the_variants_that_the_browser_prefers(ready):
     app = ready(**ENCODED)
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,10 @@ from commands import Shop
 from flask import Flask
 
 from flask_s3 import references, workshop
+from flask_s3.assets import FileBody
+from flask_s3.build import Build
 from flask_s3.encodings import CODECS, Codec
+from flask_s3.fingerprints import Made
 
 TEXT = "body { color: red }\n" * 99
 FILES = {"a.css": f"@import 'b.css';{TEXT}", "b.css": TEXT, "c.js": 'import "./d.js"', "d.js": TEXT}
@@ -187,6 +191,7 @@ def full(monkeypatch) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(workshop, "write_whole", fail)
+    monkeypatch.setattr(workshop, "write_first", fail)
 
 
 def test_a_full_disk_costs_the_cache_and_not_the_build(app, monkeypatch):
@@ -225,6 +230,41 @@ def test_two_builds_at_once_do_not_hurt_each_other(tmp_path):
     assert shop.run("build").code == 0
 
 
+def changed(build: Build) -> list[str]:
+    """The keys whose files are not those any more that were built, so that publishing fails."""
+    found = [(made.key, made.body) for made in build.objects if isinstance(made.body, FileBody)]
+    return [
+        key
+        for key, body in found
+        for now in [Path(body.path).stat()]
+        if (now.st_size, now.st_mtime_ns) != (body.size, body.mtime_ns)
+    ]
+
+
+def test_a_build_leaves_the_files_alone_that_another_one_is_publishing(app):
+    first = built(app, **ENCODED)
+    (cache(app) / "index.json").unlink()  # so the second knows what it did when both began
+
+    second = built(app, **ENCODED)
+
+    assert changed(first) == changed(second) == []
+
+
+def test_of_two_builds_that_encode_a_file_at_once_one_writes_it(tmp_path):
+    content = Made(sha256(TEXT.encode()).hexdigest(), len(TEXT))
+    with workshop.Workshop(tmp_path) as one, workshop.Workshop(tmp_path) as other:
+        theirs = []
+
+        def read() -> bytes:
+            theirs.append(other.encode(CODECS["br"], content, TEXT.encode)())
+            return TEXT.encode()
+
+        ours = one.encode(CODECS["br"], content, read)()
+
+    assert [ours] == theirs
+    assert ours.mtime_ns == Path(ours.path).stat().st_mtime_ns
+
+
 @pytest.mark.usefixtures("settled")
 def test_what_is_not_used_any_more_is_kept_for_a_while_and_then_removed(make_app):
     many = {f"f{n}.css": f"{TEXT}{n}" for n in range(30)}
@@ -239,6 +279,18 @@ def test_what_is_not_used_any_more_is_kept_for_a_while_and_then_removed(make_app
     built(app, **ENCODED)
 
     assert len(list(cache(app).glob("br11/*"))) == 1
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_build_without_encodings_leaves_what_was_compressed_before(app, work):
+    built(app, **ENCODED)
+    Path(app.static_folder, "d.js").write_text(TEXT + "1")
+    built(app, FLASKS3_ENCODINGS=[])
+    work.clear()
+
+    built(app, **ENCODED)
+
+    assert [line for line in work if line == "compressed gzip"] == ["compressed gzip"] * 2
 
 
 def test_importing_the_extension_does_not_import_what_only_a_build_needs():

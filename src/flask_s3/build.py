@@ -15,7 +15,19 @@ from . import encodings, headers, names
 from .assets import Asset, Body, BytesBody, FileBody, MadeBody, Notes, Object, Problem, Refuse
 from .encodings import Codec
 from .errors import BuildError
-from .fingerprints import Made, Maker, Namer, Names, Recipe, Site, Source, Style, modules, site
+from .fingerprints import (
+    Made,
+    Maker,
+    Namer,
+    Names,
+    Recipe,
+    Site,
+    Source,
+    Style,
+    imports,
+    modules,
+    site,
+)
 from .manifest import Entry, Manifest, Published
 from .references import Found, language
 from .settings import Settings
@@ -364,7 +376,7 @@ class _Builder:
                 Published(name, _integrity(content.sha256)),
                 {v.codec: Published(v.name, _integrity(v.content.sha256)) for v in others},
             )
-        manifest = Manifest(entries, self._aliases(), modules(whole))
+        manifest = Manifest(entries, self._aliases(), modules(whole), imports(whole))
         return Build(
             _distinct(objects),
             (),

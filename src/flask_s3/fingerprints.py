@@ -34,7 +34,7 @@ class Style(enum.Enum):
     """How a file's published name comes about."""
 
     NAMED = "gets a digest"
-    KEPT = "has a bundler's digest already, so its bytes stay too"
+    KEPT = "has a bundler's digest already, so no other digest gets into its bytes"
     LIKELY = "looks as if it had one: kept, unless it refers to a file that gets a digest"
     PLAIN = "keeps its plain name"
 
@@ -82,8 +82,8 @@ class Link:
         reference: where it stands.
         target: the path of the file.
         head: what is written before the published name.
-        moved: whether it is written anew even when the name stays: a root-relative reference, which
-            leads elsewhere under a prefix, or a CDN's path, is made relative.
+        moved: whether it is written anew even when the name stays: one from the root, which leads
+            elsewhere under a prefix, or a CDN's path, is made relative.
     """
 
     reference: Reference
@@ -160,15 +160,18 @@ def _link(
     source: Source, reference: Reference, by_path: Mapping[str, Source], prefix: str
 ) -> Link | None:
     path = _decoded(reference)
+    if path.endswith("/"):  # a folder, whatever file has the name before it
+        return None
     if path[0] == "/":
         target = _known(path, by_path, prefix)
         if target is None:
             return None
-        head = posixpath.relpath(posixpath.dirname(target) or ".", source.folder or ".")
-        return Link(reference, target, written("./" if head == "." else _dotted(head)), moved=True)
+        return Link(reference, target, _way(source, target), moved=True)
     target = _normal(f"{source.folder}/{path}")
     if target not in by_path:
         return None
+    if _climbs(f"{source.folder}/{path}"):
+        return Link(reference, target, _way(source, target), moved=True)
     folder, slash, _ = path.rpartition("/")
     return Link(reference, target, written(folder + slash), moved=False)
 
@@ -178,9 +181,12 @@ def _decoded(reference: Reference) -> str:
     return unquote(path, errors="replace") if "%" in path else path
 
 
-def _dotted(folder: str) -> str:
-    """A module specifier has to begin with a dot."""
-    return f"{folder}/" if folder.startswith("..") else f"./{folder}/"
+def _way(source: Source, target: str) -> bytes:
+    """Returns what leads from a file to another's folder; it begins with a dot, as modules want."""
+    way = posixpath.relpath(posixpath.dirname(target) or ".", source.folder or ".")
+    if way == ".":
+        return b"./"
+    return written(f"{way}/" if way.startswith("..") else f"./{way}/")
 
 
 def _known(path: str, by_path: Mapping[str, Source], prefix: str) -> str | None:
@@ -198,6 +204,16 @@ def _normal(path: str) -> str:
         elif segment not in {"", "."}:
             segments.append(segment)
     return "/".join(segments)
+
+
+def _climbs(path: str) -> bool:
+    """Returns whether a path leads above the root, where a prefix may be in the way."""
+    depth = 0
+    for segment in path.split("/"):
+        depth += -1 if segment == ".." else segment not in {"", "."}
+        if depth < 0:
+            return True
+    return False
 
 
 def _is_folder(source: Source, reference: Reference, by_path: Mapping[str, Source]) -> bool:
@@ -335,7 +351,7 @@ class Namer:
         fixed = {
             path: _base(path) for path, source in sources.items() if source.style is not Style.NAMED
         }
-        return self._named(fixed, lambda path: sources[path].style is not Style.KEPT, str)
+        return self._named(fixed, lambda _: True, str)
 
     def encoded(self, identity: Names, codec: str, has_variant: Callable[[str], bool]) -> Names:
         """Returns the names of the variants in a coding, and where there is none the identity's.
@@ -412,15 +428,25 @@ class Namer:
         return Recipe(digest, partial(_shifted, self._maker, asset, generated, edits))
 
     def _edits(self, path: str, found: Mapping[str, str]) -> Edits:
+        links = self._site.links.get(path)
+        if links is None:
+            return ()
         is_kept = self._is_kept(path)
         return tuple(
             (link.reference, link.head + written(name))
-            for link in self._site.links.get(path, ())
-            if (name := found.get(link.target)) is not None
-            and (name != _base(link.target) or (link.moved and not is_kept))
-            # Its own name tells nothing of what is not kept.
-            and (not is_kept or self._is_kept(link.target))
+            for link in links
+            if (name := self._name(link.target, found, is_kept=is_kept)) is not None
+            and (link.moved or name != _base(link.target))
         )
+
+    def _name(self, path: str, found: Mapping[str, str], *, is_kept: bool) -> str | None:
+        """Returns the name by which a file refers to another.
+
+        A kept file's own name tells nothing of new ones, so they must not be part of its bytes.
+        """
+        if is_kept and not self._is_kept(path):
+            return _base(path)
+        return found.get(path)
 
     def _is_kept(self, path: str) -> bool:
         return self._site.sources[path].style is Style.KEPT
@@ -470,30 +496,35 @@ def _shifted(maker: Maker, asset: Asset, generated: Asset, edits: Edits) -> byte
     return sourcemap.shift(maker.read(asset), moved)
 
 
-# -- modules and style sheets
+# -- what imports what
 
 
 def modules(site: Site) -> dict[str, tuple[str, ...]]:
-    """Returns the ES modules, and the scripts that each imports or, by what it computes, may.
+    """Returns the ES modules, and the scripts that each imports or, by what it computes, may."""
+    imported = _imported_by_scripts(site)
+    return {path: others for path, others in imported.items() if site.sources[path].found.module}
 
-    Also the style sheets that import others, and which.
+
+def imports(site: Site) -> dict[str, tuple[str, ...]]:
+    """Returns the same of what is not known to be a module, where it imports anything.
+
+    Style sheets, and scripts that have nothing of a module but `import()`, which any may have.
     """
+    scripts = _imported_by_scripts(site)
+    found = {path: scripts[path] for path in scripts if not site.sources[path].found.module}
+    for path, links in site.links.items():
+        if is_style_sheet(path):
+            found[path] = _distinct(link.target for link in links if is_style_sheet(link.target))
+    return {path: others for path, others in found.items() if others}
+
+
+def _imported_by_scripts(site: Site) -> dict[str, tuple[str, ...]]:
     scripts = sorted(path for path in site.sources if path.lower().endswith(_SCRIPTS))
-    found = {
-        path: tuple(dict.fromkeys(_imported(site, site.sources[path], scripts)))
-        for path in scripts
-        if site.sources[path].found.module
-    }
-    return {**found, **_style_sheets(site)}
+    return {path: _distinct(_imported(site, site.sources[path], scripts)) for path in scripts}
 
 
-def _style_sheets(site: Site) -> dict[str, tuple[str, ...]]:
-    found = {
-        path: tuple(dict.fromkeys(link.target for link in links if is_style_sheet(link.target)))
-        for path, links in site.links.items()
-        if is_style_sheet(path)
-    }
-    return {path: imported for path, imported in found.items() if imported}
+def _distinct(paths: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(paths))
 
 
 def _imported(site: Site, source: Source, scripts: Sequence[str]) -> Iterator[str]:

@@ -4,7 +4,8 @@
      "entries": {"static/css/app.css": ["app.<digest>.css", "sha256-…",
                                         {"br": ["app.<digest>.br.css", "sha256-…"]}]},
      "aliases": {"static/src/main.js": "static/assets/main-B3xZ9k_a.js"},
-     "modules": {"static/js/a.js": ["static/js/b.js"]}}
+     "modules": {"static/js/a.js": ["static/js/b.js"]},
+     "imports": {"static/css/app.css": ["static/css/base.css"]}}
 
 Paths are those of URLs, percent-decoded, without `/` before them and without the prefix. What is
 published stands in the folder of its path, whatever a manifest says: a name is never more than one.
@@ -69,13 +70,15 @@ class Manifest:
     Attributes:
         entries: by path.
         aliases: paths that a bundler's manifest knows a file by, and the file's own.
-        modules: the ES modules, and the modules that each one imports or may import; the style
-            sheets that import others, and which.
+        modules: the ES modules, and the modules that each one imports or may import.
+        imports: the same of what is not known to be one: style sheets that import others, and
+            scripts that import but while they run.
     """
 
     entries: Mapping[str, Entry]
     aliases: Mapping[str, str] = field(default_factory=dict)
     modules: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    imports: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def find(self, path: str) -> tuple[str, Entry] | None:
         """Returns the entry of a file, and its own path; None when it has none.
@@ -102,18 +105,18 @@ class Manifest:
         """The style sheets that others import."""
         return frozenset(
             other
-            for path, others in self.modules.items()
-            if is_style_sheet(path)
+            for others in self.imports.values()
             for other in others
-            if isinstance(other, str)
+            if isinstance(other, str) and is_style_sheet(other)
         )
 
     def reachable(self, path: str) -> tuple[str, ...]:
-        """Returns a module and all those that it imports, directly or not, each once."""
+        """Returns a script and all modules that it imports, directly or not, each once."""
         found = {path: None}
         pending = [path]
         while pending:
-            for other in self.modules.get(pending.pop(), ()):
+            importer = pending.pop()
+            for other in self.modules.get(importer) or self.imports.get(importer, ()):
                 if isinstance(other, str) and other not in found:
                     found[other] = None
                     pending.append(other)
@@ -174,6 +177,7 @@ def to_json(manifest: Manifest) -> dict[str, Any]:
         },
         "aliases": dict(sorted(manifest.aliases.items())),
         "modules": {path: list(others) for path, others in sorted(manifest.modules.items())},
+        "imports": {path: list(others) for path, others in sorted(manifest.imports.items())},
     }
 
 
@@ -185,14 +189,13 @@ def dumps(manifest: Manifest) -> bytes:
     """Returns the manifest as a file: JSON, one entry a line, so that a diff shows what changed."""
     value = to_json(manifest)
     parts = [f'"version": {VERSION}']
-    for part in ("entries", "aliases", "modules"):
+    for part in ("entries", "aliases", "modules", "imports"):
         lines = ",\n".join(f"  {_text(path)}: {_text(what)}" for path, what in value[part].items())
         parts.append(f'"{part}": {{\n{lines}\n }}' if lines else f'"{part}": {{}}')
     return ("{" + ",\n ".join(parts) + "}\n").encode()
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def loads(data: bytes, source: str) -> Manifest:
@@ -225,11 +228,17 @@ def from_json(value: object, source: str) -> Manifest:
     entries, aliases, modules = (value.get(p) for p in ("entries", "aliases", "modules"))
     if not (isinstance(entries, dict) and isinstance(aliases, dict) and isinstance(modules, dict)):
         raise _unusable(source, "a part of it is missing")
+    imports = value.get("imports")
     return Manifest(
         _Lazy(entries),
-        MappingProxyType({k: v for k, v in aliases.items() if isinstance(v, str)}),
-        MappingProxyType({k: v for k, v in modules.items() if isinstance(v, list)}),
+        _only(str, aliases),
+        _only(list, modules),
+        _only(list, imports if isinstance(imports, dict) else {}),
     )
+
+
+def _only(kind: type, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    return MappingProxyType({k: v for k, v in part.items() if isinstance(v, kind)})
 
 
 def _unusable(source: str, why: str) -> BuildError:

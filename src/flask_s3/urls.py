@@ -6,7 +6,7 @@ Quoting: RFC 3986 § 3.3, but `+` is quoted too, since S3 reads it as a space in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -17,8 +17,12 @@ from .settings import Settings
 
 # What stands for itself in a path; everything else is percent-encoded.
 _SAFE = "/-._~!$&'()*,;=:@"
+# What browsers leave as it is (URL Standard, "path percent-encode set"), or change wherever it is.
+_LEFT_AS_IS = _SAFE + "+[]^|"
 # Names that need neither quoting nor cleaning, which is nearly all of them.
 _CLEAN = re.compile(r"(?:[\w~-][\w.~-]*/)*[\w~-][\w.~-]*", re.ASCII)
+# Without a manifest, names may come from anywhere.
+_MOST_READY = 8192
 _ADDRESS = re.compile(r".*:.*|\d{1,3}(\.\d{1,3}){3}|localhost")
 
 
@@ -156,27 +160,31 @@ class Urls:
         if len(mounts) == 1 and not mounts[0].values:
             self._starts[endpoint] = self.base.url(quoted(mounts[0].path))
 
-    def plain(self, endpoint: str, filename: str, codecs: tuple[str, ...] = ()) -> str | None:
+    def plain(self, endpoint: str, filename: object, codecs: tuple[str, ...] = ()) -> str | None:
         """Returns the URL of a file by nothing but a name that needs no cleaning, else None.
 
         Args:
-            endpoint: one that was added.
+            endpoint: by its whole name; None is returned for one that was not added.
             filename: as `url_for` takes it.
             codecs: the content codings that may be chosen from, the best first.
         """
+        if type(filename) is not str:
+            return None
         ready = self._ready.get((endpoint, codecs))
         if ready is not None and filename in ready:
             return ready[filename]
         start = self._starts.get(endpoint)
         if start is None or _CLEAN.fullmatch(filename) is None or self._stays_local(filename):
             return None
-        if self.manifest is None:
-            return start + filename
-        found = self.manifest.find(f"{self._mounts[endpoint][0].path[1:]}{filename}")
-        if found is None:
-            return None
-        url = self.of_entry(*found, codecs)
-        self._ready.setdefault((endpoint, codecs), {})[filename] = url
+        url = start + filename
+        if self.manifest is not None:
+            found = self.manifest.find(f"{self._mounts[endpoint][0].path[1:]}{filename}")
+            if found is None:
+                return None
+            url = self.of_entry(*found, codecs)
+        ready = self._ready.setdefault((endpoint, codecs), {})
+        if self.manifest is not None or len(ready) < _MOST_READY:
+            ready[filename] = url
         return url
 
     def general(
@@ -217,6 +225,10 @@ class Urls:
     def of_path(self, path: str) -> str:
         """Returns the URL of a path without the `/` before it."""
         return self.base.url(quoted(f"/{path}"))
+
+    def of_specifiers(self, path: str) -> Iterable[str]:
+        """Returns what module specifiers of a path lead to; browsers quote less than we do."""
+        return dict.fromkeys((self.of_path(path), self.base.url(quote(f"/{path}", _LEFT_AS_IS))))
 
     def _published(self, mount_path: str, name: str, codecs: tuple[str, ...]) -> str | None:
         """Returns the path under which a file is published, None where Flask's own is meant."""

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from . import guard, references
 from .assets import Asset, Body, BytesBody, FileBody
-from .atomic import write_whole
+from .atomic import write_first, write_whole
 from .encodings import Codec, is_likely_worth_it
 from .fingerprints import Made
 from .references import Found, Reference
@@ -54,7 +54,7 @@ class Workshop:
     def __init__(self, folder: Path) -> None:
         self.notes: list[str] = []
         self._folder = folder
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(_cores())
         self._index = _Index(_loaded(folder / _INDEX))
         self._encoding: dict[str, Future[Body]] = {}
 
@@ -154,7 +154,7 @@ class Workshop:
     def _encoded(self, key: str, codec: Codec, make: Callable[[], bytes]) -> Body:
         data = codec.encode(make())
         digest = sha256(data).hexdigest()
-        status = self._tried(lambda: self._write(key, data))
+        status = self._tried(lambda: self._kept(key, data, digest))
         if status is None:
             return BytesBody(data, digest)
         self._index.encoded.put(key, [*_stamp(status), digest])
@@ -174,6 +174,17 @@ class Workshop:
             if text not in self.notes:
                 self.notes.append(text)
             return None
+
+    def _kept(self, key: str, data: bytes, digest: str) -> os.stat_result:
+        """Keeps an encoded body.
+
+        Where another build wrote the same it stays, times and all: that build may be publishing it.
+        """
+        path = self._folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not write_first(path, data) and _digest_of(str(path)) != digest:
+            write_whole(path, data)
+        return path.stat()
 
     def _write(self, name: str, data: bytes) -> os.stat_result:
         path = self._folder / name
@@ -195,6 +206,13 @@ class Workshop:
             key = f"{path.parent.name}/{path.name}"
             if key not in encoded and path.stat().st_mtime < long_ago:
                 path.unlink(missing_ok=True)
+
+
+def _cores() -> int:
+    """Returns how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _stamp(status: os.stat_result) -> list[int]:
@@ -232,7 +250,7 @@ class _Part:
 
     def whole(self) -> tuple[dict[str, Any], bool]:
         """Returns what is to be kept, and whether that is all."""
-        if len(self._before) > _KEPT * len(self._used):
+        if self._used and len(self._before) > _KEPT * len(self._used):
             return self._used, False
         return {**self._before, **self._used}, True
 
