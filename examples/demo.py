@@ -6,6 +6,8 @@ ends after the check. Exit code 1: something that the page asks for was missing.
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import re
 import socket
@@ -19,6 +21,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
+import brotli
+
 STOREFRONT = Path(__file__).parent / "storefront"
 # What a browser fetches of its own accord, by tag: attribute, and for <link> the relations.
 FETCHED = {"script": "src", "img": "src", "source": "src", "video": "src", "audio": "src"}
@@ -30,6 +34,10 @@ IN_MODULES = re.compile(
 )
 
 
+# What a browser says that it takes, and how each is read.
+ENCODINGS = {"br": brotli.decompress, "gzip": gzip.decompress}
+
+
 @dataclass(frozen=True)
 class Loaded:
     """One fetched address; status 0 when nothing answered."""
@@ -38,12 +46,19 @@ class Loaded:
     status: int
     kind: str
     body: bytes
+    encoding: str
     asked_by: str
 
     @property
     def ok(self) -> bool:
         """Whether a browser could use it."""
         return self.status == 200 and bool(self.kind)
+
+    @property
+    def text(self) -> str:
+        """The content, decoded."""
+        data = ENCODINGS[self.encoding](self.body) if self.encoding else self.body
+        return str(data, "utf-8", "replace")
 
 
 class _Page(HTMLParser):
@@ -52,15 +67,22 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._in_import_map = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        self._in_import_map = tag == "script" and values.get("type") == "importmap"
         if tag == "link" and RELATIONS & set(values.get("rel", "").split()):
             self.found.append(values.get("href", ""))
         if tag in FETCHED and values.get(FETCHED[tag]):
             self.found.append(values[FETCHED[tag]])
         for candidate in values.get("srcset", "").split(","):
             self.found += candidate.split()[:1]
+
+    def handle_data(self, data: str) -> None:
+        if self._in_import_map:  # of modules whose names are computed, a browser takes some
+            self.found += json.loads(data)["imports"].values()
+            self._in_import_map = False
 
 
 def load(url: str) -> Iterator[Loaded]:
@@ -79,27 +101,28 @@ def load(url: str) -> Iterator[Loaded]:
 
 def fetch(url: str, asked_by: str) -> Loaded:
     """Returns what stands at an address."""
+    request = urllib.request.Request(url, headers={"Accept-Encoding": ", ".join(ENCODINGS)})
     try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=10) as answer:
             kind = answer.headers.get("Content-Type", "")
-            return Loaded(url, answer.status, kind, answer.read(), asked_by)
+            encoding = answer.headers.get("Content-Encoding", "")
+            return Loaded(url, answer.status, kind, answer.read(), encoding, asked_by)
     except urllib.error.HTTPError as error:
-        return Loaded(url, error.code, "", b"", asked_by)
+        return Loaded(url, error.code, "", b"", "", asked_by)
     except OSError:
-        return Loaded(url, 0, "", b"", asked_by)
+        return Loaded(url, 0, "", b"", "", asked_by)
 
 
 def named_in(loaded: Loaded) -> list[str]:
     """Returns the addresses that a page, style sheet or module names."""
-    text = loaded.body.decode("utf-8", "replace")
     if loaded.kind.startswith("text/html"):
         page = _Page()
-        page.feed(text)
+        page.feed(loaded.text)
         names = page.found
     elif loaded.kind.startswith("text/css"):
-        names = IN_CSS.findall(re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL))
+        names = IN_CSS.findall(re.sub(r"/\*.*?\*/", "", loaded.text, flags=re.DOTALL))
     elif loaded.kind.startswith("text/javascript"):
-        names = IN_MODULES.findall(text)
+        names = IN_MODULES.findall(loaded.text)
     else:
         names = []
     absolute = (urldefrag(urljoin(loaded.url, name)).url for name in names if name)
@@ -108,12 +131,13 @@ def named_in(loaded: Loaded) -> list[str]:
 
 def show(page: str, everything: list[Loaded]) -> None:
     """Prints a line for each address, and how many came from the bucket."""
-    print(f"\n{'status':>6}  {'bytes':>9}  {'type':<26}  path")
+    print(f"\n{'status':>6}  {'bytes':>9}  {'encoding':<8}  {'type':<26}  path")
     for loaded in everything:
         kind = loaded.kind.partition(";")[0]
         path = unquote(urlsplit(loaded.url).path)
         mark = "" if loaded.ok else f"   <- missing, asked for by {loaded.asked_by}"
-        print(f"{loaded.status:>6}  {len(loaded.body):>9,}  {kind:<26}  {path}{mark}")
+        sent = f"{len(loaded.body):>9,}  {loaded.encoding:<8}"
+        print(f"{loaded.status:>6}  {sent}  {kind:<26}  {path}{mark}")
     origin = urlsplit(page).netloc
     elsewhere = [loaded for loaded in everything if urlsplit(loaded.url).netloc != origin]
     missing = sum(not loaded.ok for loaded in everything)

@@ -30,7 +30,6 @@ from served import answers, served
 
 from flask_s3.assets import Level
 
-
 pytestmark = pytest.mark.npm
 
 

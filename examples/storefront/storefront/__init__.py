@@ -17,6 +17,15 @@ DEFAULTS: Mapping[str, object] = {
     # Bootstrap's own files are then static files of this app, published like the rest.
     "BOOTSTRAP_SERVE_LOCAL": True,
     "FLASKS3_BUCKET_NAME": "storefront",
+    # Names that change with the content, cached for ever; encoded for browsers that want it so,
+    # and checked by them.
+    "FLASKS3_FINGERPRINT": True,
+    "FLASKS3_ENCODINGS": ("br", "gzip"),
+    "FLASKS3_INTEGRITY": True,
+    # Browsers take workers, and what <use> asks for, from the page's own origin only.
+    "FLASKS3_LOCAL": ("js/search-worker.js", "icons/bootstrap-icons.svg"),
+    # Themes of Bootstrap's that the shop does not wear.
+    "FLASKS3_IGNORE": ("css/bootswatch/",),
 }
 
 

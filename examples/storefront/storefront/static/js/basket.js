@@ -1,39 +1,22 @@
-// The basket: product slug → quantity, kept in this browser.
+// The basket: product slug → quantity.
 
-const KEY = "basket";
+import { load, save } from "./storage.js";
+
+export { load as read } from "./storage.js";
+
 const MOST = 20;
 const changes = new EventTarget();
 
-let memory = {}; // What is left when storage is blocked.
-
-export const read = () => {
-  try {
-    return JSON.parse(localStorage.getItem(KEY)) ?? {};
-  } catch {
-    return memory;
-  }
-};
-
-const write = (basket) => {
-  memory = basket;
-  try {
-    localStorage.setItem(KEY, JSON.stringify(basket));
-  } catch {
-    // Kept for this page only.
-  }
-  changes.dispatchEvent(new Event("change"));
-};
+export const changed = () => changes.dispatchEvent(new Event("change"));
 
 export const set = (slug, quantity) => {
-  const { [slug]: _, ...others } = read();
-  write(quantity > 0 ? { ...others, [slug]: Math.min(quantity, MOST) } : others);
+  const { [slug]: _, ...others } = load();
+  save(quantity > 0 ? { ...others, [slug]: Math.min(quantity, MOST) } : others);
+  changed();
 };
 
-export const add = (slug, quantity) => set(slug, (read()[slug] ?? 0) + quantity);
+export const add = (slug, quantity) => set(slug, (load()[slug] ?? 0) + quantity);
 
-export const count = () => Object.values(read()).reduce((sum, quantity) => sum + quantity, 0);
+export const count = () => Object.values(load()).reduce((sum, quantity) => sum + quantity, 0);
 
-export const onChange = (listener) => {
-  changes.addEventListener("change", listener);
-  addEventListener("storage", listener); // Another tab changed it.
-};
+export const onChange = (listener) => changes.addEventListener("change", listener);

@@ -1,4 +1,5 @@
 import { add, count, onChange } from "./basket.js";
+import { greet } from "./season.js";
 import { themeButton } from "./theme-button.js";
 
 const badge = document.querySelector("[data-basket-count]");
@@ -22,6 +23,7 @@ const takeOver = (form) =>
 
 document.querySelectorAll("form[data-add]").forEach(takeOver);
 document.querySelector("#basket").addEventListener("show.bs.offcanvas", panel, { once: true });
+document.querySelectorAll("[data-season]").forEach(greet);
 themeButton(document.querySelector("[data-theme-button]"));
 onChange(showCount);
 showCount();

@@ -1,0 +1,1 @@
+export const greeting = "Plums into jars, thyme onto the sill.";

@@ -1,0 +1,1 @@
+export const greeting = "Sow the radishes now, and mind the bees.";

@@ -1,0 +1,1 @@
+export const greeting = "Long evenings: the can is heavy, the jug is full.";

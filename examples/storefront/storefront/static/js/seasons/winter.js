@@ -1,0 +1,1 @@
+export const greeting = "Light the candles, and put the kettle on.";
