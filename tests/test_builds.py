@@ -513,6 +513,44 @@ def test_a_variant_refers_to_variants_of_its_own_coding_where_there_are_any(make
     assert a.variants["br"].integrity == f"sha256-{digest}"
 
 
+def test_a_script_that_imports_a_variant_has_one_however_small_it_is(make_app):
+    """Else `tiny.js` would import the identity of a module that the page has as a variant."""
+    big = "export const state = {};" + "/* long enough */" * 99
+    files = {
+        "main.js": f'import "./tiny.js"; import "./store.js";{big}',
+        "tiny.js": 'export {state} from "./store.js"',
+        "store.js": big,
+        "other.js": 'import "./store.js"',
+        "alone.js": "1",
+    }
+
+    build = built(make_app(files), FLASKS3_ENCODINGS=["br", "gzip"])
+
+    variants = {path: sorted(e.variants) for path, e in build.manifest.entries.items()}
+    assert variants == {
+        "static/alone.js": [],
+        **{f"static/{name}.js": ["br", "gzip"] for name in ("main", "other", "store", "tiny")},
+    }
+    stored = bodies(build)
+    tiny, store = (
+        build.manifest.entries[f"static/{name}.js"].variants["br"] for name in ("tiny", "store")
+    )
+    decoded = brotli.decompress(stored[f"static/{tiny.name}"]).decode()
+    assert decoded == f'export {{state}} from "./{store.name}"'
+
+
+def test_what_a_script_under_a_plain_name_imports_has_no_variant(make_app):
+    big = "export const state = {};" + "/* long enough */" * 99
+    files = {"plain.js": 'import "./a.js"', "a.js": big, "sw.js": 'import "./b.js"', "b.js": big}
+
+    build = built(
+        make_app(files), FLASKS3_ENCODINGS=["br"], FLASKS3_FINGERPRINT_EXCLUDE=["plain.js"]
+    )
+
+    assert sorted(build.manifest.entries["static/a.js"].variants) == []
+    assert sorted(build.manifest.entries["static/b.js"].variants) == ["br"]
+
+
 def test_variants_are_the_same_bytes_on_each_build(make_app):
     files = {"a.css": TEXT, "b.js": 'import "./c.js"' + "/* x */" * 99, "c.js": "1 + 1;" * 99}
     codings = ["br", "gzip", "zstd"]
@@ -596,7 +634,31 @@ def test_vites_manifest_tells_which_names_to_keep_and_how_to_look_an_entry_up(ma
     }
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"a": 1}', '{"a": {}}'])
+def test_what_vite_was_told_to_name_without_a_digest_is_not_cached_for_ever_under_that_name(
+    make_app,
+):
+    chunks = {"src/main.ts": {"file": "assets/app.js", "css": ["assets/app.css"]}}
+    app = make_app(
+        {
+            ".vite/manifest.json": json.dumps(chunks),
+            "assets/app.js": "1",
+            "assets/app.css": "a{}",
+        }
+    )
+
+    build = built(app)
+
+    cached = headers(build, "cache-control")
+    assert cached["static/assets/app.js"] == cached["static/assets/app.css"] == SHORT
+    assert DIGEST.search(names_of(build)["static/assets/app.js"])
+    assert dict(build.manifest.aliases) == {"static/src/main.ts": "static/assets/app.js"}
+
+
+def test_a_file_called_like_vites_folder_is_no_manifest_of_vites(make_app):
+    assert built(make_app({".vite": "", "a.js": "1"})).notes == ()
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 200_000, "[]", '{"a": 1}', '{"a": {}}'])
 def test_a_vite_manifest_that_cannot_be_read_is_named_and_the_rest_is_built(make_app, text):
     build = built(make_app({".vite/manifest.json": text, "a.js": "1"}))
 

@@ -109,7 +109,7 @@ def test_screens_from_the_first_plan_to_a_changed_file(shop):
         (
             "Bucket    BUCKET (us-east-1)\n"
             "Release   none yet: flask s3 deploy makes the first\n"
-            "Changed   3 new\n"
+            "Changed   3 objects: new\n"
         ),
         "",
     )
@@ -149,7 +149,7 @@ def test_screens_from_the_first_plan_to_a_changed_file(shop):
         ),
         "",
     )
-    assert screen(shop.run("status"))[1].splitlines()[3:] == ["Changed   2 bytes differ"]
+    assert screen(shop.run("status"))[1].splitlines()[3:] == ["Changed   2 objects: bytes differ"]
     assert screen(shop.run("deploy")) == (
         0,
         "2 uploaded (15 B), 1 kept, 0 failed, in 0.0 s.\n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import brotli
 import pytest
-from building import FINGERPRINTS
+from building import FINGERPRINTS, built
 from commands import Shop
 from conftest import Bucket, write_files
 from faults import Answer, Proxy
@@ -20,6 +21,11 @@ from serving import asked
 from flask_s3 import FlaskS3, PublishError, SettingsError, create_all
 from flask_s3.build import IMMUTABLE, SHORT
 from flask_s3.errors import BuildError
+from flask_s3.releases import Releases
+from flask_s3.s3 import S3Store
+from flask_s3.serving import state_of
+from flask_s3.manifest import loads
+from flask_s3.tree import write_tree
 
 TEXT = "body { color: red } /* long enough */\n" * 40
 FILES = {
@@ -150,6 +156,18 @@ def test_a_store_that_cannot_copy_is_sent_the_bytes(mini_bucket, make_app):
     assert mini_bucket.get("static/css/app.css")["CacheControl"] == SHORT
 
 
+def test_keys_that_may_write_but_not_read_publish_plain_names_too(mini_bucket, make_app):
+    app = ready(make_app, mini_bucket, FLASKS3_ONLY_MODIFIED=False)
+    with Proxy(mini_bucket.server.endpoint) as proxy:
+        app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+        proxy.rule("GET", r"/\.flask-s3/", Answer(403, "AccessDenied"))
+        proxy.rule("PUT", ".", Answer(403, "AccessDenied"), header="x-amz-copy-source")
+        result = create_all(app)
+
+    assert result.failed == ()
+    assert mini_bucket.get("static/css/base.css")["Body"] == TEXT.encode()
+
+
 def test_a_copy_that_answers_200_with_an_error_is_an_error(mini_bucket, make_app):
     app = ready(make_app, mini_bucket)
     with Proxy(mini_bucket.server.endpoint) as proxy:
@@ -252,6 +270,22 @@ def test_looking_closely_asks_for_no_copy_by_itself(mini_bucket, make_app):
     assert heads == [f"/{mini_bucket.name}/static/index.html"]
 
 
+def test_plain_names_of_a_deploy_that_was_overtaken_are_looked_at_by_the_next(
+    mini_bucket, make_app
+):
+    """Both deploys wrote them, in whatever order."""
+    store = S3Store(state_of(ready(make_app, mini_bucket)).settings())
+    releases = Releases(store, "shop", "")
+    first, _ = releases.publish(releases.new_record({}, None), None, unfinished=True)
+    second, _ = releases.publish(releases.new_record({}, None), first, unfinished=True)
+    releases.finish(second, 1.0)
+
+    releases.finish(first, 2.0)
+
+    current = releases.current()
+    assert (current.release, current.unfinished) == (second.release, True)
+
+
 # -- the manifest of the release in force
 
 
@@ -304,6 +338,19 @@ def test_without_a_release_urls_are_plain_or_the_app_does_not_start(
         FlaskS3(app)
 
 
+def test_an_app_starts_though_a_profile_that_is_not_there_is_named(
+    mini_bucket, make_app, caplog, monkeypatch
+):
+    keys = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    for key in keys:
+        monkeypatch.delenv(key, raising=False)
+
+    FlaskS3(ready(make_app, mini_bucket, FLASKS3_MANIFEST="bucket", **keys))
+
+    assert "The config profile (nobody) could not be found" in caplog.text
+
+
 def test_a_release_without_fingerprints_says_so(mini_bucket, make_app, caplog):
     app = ready(make_app, mini_bucket, FLASKS3_FINGERPRINT=False)
     create_all(app)
@@ -346,14 +393,63 @@ def test_build_check_names_file_and_line_and_writes_nothing(shop):
     assert ended.code == 1
     wrong = "is not among the static files of static: correct the name, or add the file."
     assert ended.stdout.splitlines() == [
-        f"static/css/bad.css:2: {DEAD}",
-        f"templates/page.html:3: css/gone.css {wrong}",
-        f"templates/page.html:3: js/gone.js {wrong}",
-        f"templates/page.html:5: {USE}",
+        f"static/css/bad.css:2: error: {DEAD}",
+        f"templates/page.html:3: error: css/gone.css {wrong}",
+        f"templates/page.html:3: error: js/gone.js {wrong}",
+        f"templates/page.html:5: warning: {USE}",
         "Checked: 3 errors, 1 warning, 0 remarks.",
     ]
     assert not (shop.root / "flask-s3-manifest.json").exists()
     assert not (shop.root / "dist").exists()
+
+
+def test_build_check_writes_nothing_while_a_file_is_refused(shop):
+    write_files(shop.static, {"key.txt": f"ghp_{'a1' * 18}"})
+
+    ended = shop.run("build", "--check", "-o", "dist")
+
+    assert ended.code == 1
+    assert "refuse  static/key.txt: " in ended.stderr
+    assert not (shop.root / "dist").exists()
+    assert not (shop.root / "flask-s3-manifest.json").exists()
+
+
+def test_build_check_knows_what_vites_manifest_calls_a_file(shop):
+    chunks = {"src/main.ts": {"file": "assets/main-AbCdEfGh.js"}}
+    write_files(
+        shop.static,
+        {".vite/manifest.json": json.dumps(chunks), "assets/main-AbCdEfGh.js": "1"},
+    )
+    page = "{{ s3_script('src/main.ts') }}{{ url_for('static', filename='src/gone.ts') }}"
+    write_files(shop.root / "templates", {"page.html": page})
+
+    ended = shop.run("build", "--check")
+
+    assert ended.code == 1
+    assert "src/gone.ts is not among the static files" in ended.stdout
+    assert "src/main.ts" not in ended.stdout
+
+
+def test_build_check_goes_on_where_templates_cannot_be_listed(tmp_path):
+    code = "from jinja2 import FunctionLoader\napp.jinja_loader = FunctionLoader(dict().get)\n"
+    shop = Shop(tmp_path / "shop", FILES, FINGERPRINTS, code=code)
+
+    ended = shop.run("build", "--check")
+
+    assert ended.code == 0
+    assert (
+        "FunctionLoader:1: warning: this template loader cannot list its templates" in ended.stdout
+    )
+
+
+def test_a_name_that_people_rarely_use_is_found_again(tmp_path):
+    odd = dict.fromkeys(("back\\slash.css", "line\nbreak.css", "tab\t.css", "a?b#c%20.css"), "x")
+    shop = Shop(tmp_path / "shop", {**FILES, **odd}, FINGERPRINTS)
+
+    assert shop.run("build").code == 0
+    entries = loads((shop.root / "flask-s3-manifest.json").read_bytes(), "x").entries
+
+    assert [name for name in odd if entries.get(f"static/{name}") is None] == []
 
 
 def test_build_needs_no_bucket_no_credentials_and_no_network(tmp_path):
@@ -397,6 +493,48 @@ def test_a_tree_is_built_anew_in_its_place(shop):
     assert before != after
 
 
+def test_a_tree_behind_a_link_is_built_anew_where_it_stands(shop):
+    shop.run("build", "-o", "real")
+    (shop.root / "dist").symlink_to("real")
+    write_files(shop.static, {"new.css": "a{}"})
+
+    ended = shop.run("build", "-o", "dist")
+
+    assert ended.code == 0
+    assert (shop.root / "real/static/new.css").is_file()
+    assert [path.name for path in shop.root.iterdir() if path.name.startswith(".real")] == []
+
+
+def test_a_tree_that_cannot_take_its_place_leaves_the_one_before(shop, make_app, monkeypatch):
+    shop.run("build", "-o", "dist")
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if target.name == "dist" and not path.name.endswith("-old"):
+            raise OSError(errno.EBUSY, "Device or resource busy", str(path))
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(BuildError, match="cannot be written"):
+        write_tree(shop.root / "dist", built(make_app({"other.css": "a{}"})))
+
+    assert (shop.root / "dist/static/css/app.css").is_file()
+    assert [path.name for path in shop.root.iterdir() if path.name.startswith(".dist")] == []
+
+
+def test_a_tree_among_the_static_files_would_be_published_itself(shop):
+    ended = shop.run("build", "-o", "static/dist")
+
+    assert (ended.code, (shop.static / "dist").exists()) == (1, False)
+    assert "static/dist is in the static folder" in ended.stderr
+
+
+def test_the_folder_that_a_build_runs_in_is_not_replaced(shop):
+    ended = shop.run("build", "-o", ".")
+    assert ended.code == 1
+    assert ended.stderr == "Error: . is where this runs, so it cannot be replaced: name another.\n"
+
+
 def test_a_folder_that_is_no_tree_of_ours_is_left_alone(shop):
     write_files(shop.root / "precious", {"a.txt": "x"})
 
@@ -409,7 +547,7 @@ def test_a_folder_that_is_no_tree_of_ours_is_left_alone(shop):
     )
 
 
-@pytest.mark.parametrize("spoil", ["changed", "gone", "no index", "outside"])
+@pytest.mark.parametrize("spoil", ["changed", "gone", "no index", "outside", "no entry"])
 def test_a_tree_that_is_not_what_was_built_is_not_published(shop, mini_bucket, spoil):
     shop.run("build", "-o", "dist")
     index = shop.root / "dist" / ".flask-s3" / "build.json"
@@ -419,6 +557,10 @@ def test_a_tree_that_is_not_what_was_built_is_not_published(shop, mini_bucket, s
         (shop.root / "dist/static/css/app.css").unlink()
     elif spoil == "outside":
         index.write_text(index.read_text().replace("static/img/a.png", "../settings.json"))
+    elif spoil == "no entry":
+        value = json.loads(index.read_text())
+        value["manifest"]["entries"]["static/img/a.png"][0] = "../a.png"
+        index.write_text(json.dumps(value))
     else:
         index.unlink()
 

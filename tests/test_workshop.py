@@ -147,6 +147,14 @@ def wrong_facts(folder: Path) -> None:
     path.write_text(json.dumps(index))
 
 
+def no_facts(folder: Path) -> None:
+    path = folder / "index.json"
+    index = json.loads(path.read_bytes())
+    for part in ("files", "found", "made", "encoded"):
+        index[part] = dict.fromkeys(index[part], 7)
+    path.write_text(json.dumps(index))
+
+
 def cut_body(folder: Path) -> None:
     for path in folder.glob("br11/*"):
         path.write_bytes(path.read_bytes()[:-1])
@@ -162,7 +170,8 @@ def lost_bodies(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [spoiled_index, other_index, wrong_facts, cut_body, changed_body, lost_bodies]
+    "spoil",
+    [spoiled_index, other_index, wrong_facts, no_facts, cut_body, changed_body, lost_bodies],
 )
 def test_a_damaged_cache_is_made_again(app, spoil):
     first = built(app, **ENCODED)

@@ -106,9 +106,10 @@ def told(problems: Sequence[Problem]) -> tuple[str, ...]:
     remarks = len(problems) - len(serious)
     lines = _first(sorted(serious, key=lambda problem: -problem.level))
     if remarks:
+        comments = "source map comment names" if remarks == 1 else "source map comments name"
         lines.append(
-            f"{remarks:,} source map comments name a map that is not there, which only developer "
-            "tools miss: `flask s3 build --check` lists them."
+            f"{remarks:,} {comments} a map that is not there, which only developer tools miss: "
+            "`flask s3 build --check` lists them."
         )
     return tuple(lines)
 

@@ -21,6 +21,9 @@ from .store import METADATA_PREFIX
 
 _SID = "FlaskS3PublicRead"
 _CHECK_SECONDS = 5
+# botocore's own patience, a minute and five attempts, would hold up an app that starts.
+_CONNECT_SECONDS = 5
+_ATTEMPTS = 3
 _KMS = " (KMS)"
 _UNBLOCK = "public access could not be unblocked"
 
@@ -259,6 +262,10 @@ def client(settings: Settings, region: str) -> Any:  # noqa: ANN401
         "s3",
         region_name=region,
         endpoint_url=settings.endpoint_url,
-        config=Config(s3={"addressing_style": style}),
+        config=Config(
+            s3={"addressing_style": style},
+            connect_timeout=_CONNECT_SECONDS,
+            retries={"total_max_attempts": _ATTEMPTS},
+        ),
         **given,
     )

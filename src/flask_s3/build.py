@@ -24,6 +24,8 @@ from .fingerprints import (
     Site,
     Source,
     Style,
+    imported,
+    importers,
     imports,
     modules,
     site,
@@ -92,8 +94,9 @@ class Naming:
         """Returns how a file's published name comes about."""
         if self.is_excluded(asset.filename) or names.is_fixed(asset.filename):
             return Style.PLAIN
-        if asset.key.removesuffix(".map") in self.bundled.keys:
-            return Style.KEPT
+        is_bundled = asset.key.removesuffix(".map") in self.bundled.keys
+        if is_bundled and names.may_be_fingerprinted(asset.filename):
+            return Style.KEPT  # bundlers can be told to write names without a digest
         return Style.LIKELY if names.is_fingerprinted(asset.filename) else Style.NAMED
 
 
@@ -421,14 +424,17 @@ class _Builder:
         """Returns the variants worth publishing, in the order of the settings.
 
         Where another file refers to one, whether there is a variant is part of that file's bytes:
-        it is decided by a quick look, so that no name has to wait for a codec.
+        it is decided by a quick look, so that no name has to wait for a codec. A script that
+        imports one gets one too, however small: else both forms of a module would run in a page.
         """
         if not self._codecs:
             return {}
         sources = whole.sources
         able = {p for p, s in sources.items() if self._may_have_variants(s.asset, s.style)}
+        able -= self._imported_as_they_are(whole, able)
         referred = {link.target for links in whole.links.values() for link in links} & able
         sure = {p for p in referred if self._workshop.is_likely_worth_it(sources[p].asset)}
+        sure |= importers(whole, sure) & able
         chosen = (able - referred) | sure
         kept: dict[str, list[_Variant]] = {}
         for variant in self._encoded(whole, namer, identity, chosen):
@@ -436,6 +442,11 @@ class _Builder:
             if variant.path in sure or encodings.is_worth_it(variant.content.size, size):
                 kept.setdefault(variant.path, []).append(variant)
         return kept
+
+    def _imported_as_they_are(self, whole: Site, able: Set[str]) -> set[str]:
+        """Returns what scripts without variants import; service workers run apart from the page."""
+        apart = {p for p, s in whole.sources.items() if names.is_fixed(s.asset.filename)}
+        return imported(whole, whole.scripts.keys() - able - apart)
 
     def _encoded(
         self, whole: Site, namer: Namer, identity: Names, chosen: Set[str]

@@ -44,9 +44,9 @@ def outputs(static_folder: str, folder: str, notes: Notes) -> Iterator[Output]:
     try:
         chunks = json.loads(path.read_bytes())
         named = [(name, file) for name, chunk in chunks.items() for file in _files(chunk)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, RecursionError, ValueError, AttributeError, KeyError, TypeError) as error:
         notes.add(
             f"{path} is no manifest of Vite's that can be read ({error}): build with it again."
         )

@@ -235,16 +235,20 @@ def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
     from . import manifest_file, templates  # noqa: PLC0415
     from .assembly import assemble, refuse_problems, told  # noqa: PLC0415
     from .assets import Level  # noqa: PLC0415
-    from .tree import write_tree  # noqa: PLC0415
+    from .routes import static_routes  # noqa: PLC0415
+    from .tree import refuse_within, write_tree  # noqa: PLC0415
 
     app, settings = _app(), state_of(_app()).settings()
+    if output is not None:
+        refuse_within(output, [route.folder for route in static_routes(app)])
     built = assemble(app, settings, selection, with_problems=check)
     screens.show_warnings(built.notes)
+    screens.show_refusals(built.refusals)
     found = built.problems
     if check:
-        found = tuple(sorted({*found, *templates.problems(app, settings)}))
+        found = tuple(sorted({*found, *templates.problems(app, settings, built.manifest)}))
         screens.show_findings(found)
-        _exit_for([problem for problem in found if problem.level is Level.ERROR])
+        _exit_for(built.refusals or [p for p in found if p.level is Level.ERROR])
     else:
         screens.show_warnings(told(found))
     if settings.strict:

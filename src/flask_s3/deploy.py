@@ -185,10 +185,10 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
     failures = (
         *prepared.plan.refusals,
         *published.failures,
-        *_not_sent(published),
+        *_not_sent(published, None),
         *remembered.failures,
         *followed.failures,
-        *_not_sent(followed),
+        *_not_sent(followed, remembered),
         *_write_manifest(prepared, remembered),
     )
     stored = {**published.stored, **followed.stored}
@@ -420,6 +420,12 @@ def _objects_now(prepared: Prepared, published: Published, then: Plan) -> dict[s
     return dict(sorted(objects.items()))
 
 
-def _not_sent(published: Published) -> list[Refuse]:
-    why = "interrupted" if published.interrupted else str(published.cause)
+def _not_sent(published: Published, remembered: _Remembered | None) -> list[Refuse]:
+    """Says of what was never tried why it was not."""
+    if published.interrupted:
+        why = "interrupted."
+    elif remembered is not None and not remembered.is_in_force:
+        why = "it would have followed the release, which is not in force."
+    else:
+        why = str(published.cause)
     return [Refuse(key, f"Not sent: {why}") for key in published.unsent]

@@ -57,8 +57,13 @@ class _Reader:
     """Reads objects of the bucket, and nothing else."""
 
     def __init__(self, settings: Settings) -> None:
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+
         self._bucket = settings.require_bucket()
-        self._client: Any = bucket.client(settings, settings.region or "us-east-1")
+        try:
+            self._client: Any = bucket.client(settings, settings.region or "us-east-1")
+        except (BotoCoreError, ValueError) as error:  # AWS_PROFILE names none, say
+            raise self._failed(error) from error
 
     def get(self, key: str) -> Fetched | None:
         """Returns an object, None when there is none.
@@ -76,7 +81,15 @@ class _Reader:
                 return None
             raise self._refused(error, error.response["Error"]["Code"]) from error
         except BotoCoreError as error:
-            raise self._refused(error, type(error).__name__) from error
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> StoreError:
+        text = (
+            f"The manifest in bucket {self._bucket!r} could not be fetched ({error}): check "
+            "FLASKS3_ENDPOINT_URL, FLASKS3_REGION, the credentials and the network."
+        )
+        code = type(error).__name__
+        return StoreError(text, code=code, status=None, operation="GetObject")
 
     def _refused(self, error: Exception, code: str) -> StoreError:
         text = explain("GetObject", code, self._bucket, str(error))

@@ -14,7 +14,7 @@ import enum
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import Protocol
 from urllib.parse import unquote
@@ -113,6 +113,12 @@ class Site:
     involved: Set[str]
     selfish: frozenset[str]
     maps: Mapping[str, str]
+
+    @cached_property
+    def scripts(self) -> Mapping[str, tuple[str, ...]]:
+        """What each script imports or, by what it computes, may."""
+        paths = sorted(path for path in self.sources if path.lower().endswith(_SCRIPTS))
+        return {path: _distinct(_imported(self, self.sources[path], paths)) for path in paths}
 
 
 def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]) -> Site:
@@ -501,8 +507,8 @@ def _shifted(maker: Maker, asset: Asset, generated: Asset, edits: Edits) -> byte
 
 def modules(site: Site) -> dict[str, tuple[str, ...]]:
     """Returns the ES modules, and the scripts that each imports or, by what it computes, may."""
-    imported = _imported_by_scripts(site)
-    return {path: others for path, others in imported.items() if site.sources[path].found.module}
+    scripts = site.scripts
+    return {path: others for path, others in scripts.items() if site.sources[path].found.module}
 
 
 def imports(site: Site) -> dict[str, tuple[str, ...]]:
@@ -510,7 +516,7 @@ def imports(site: Site) -> dict[str, tuple[str, ...]]:
 
     Style sheets, and scripts that have nothing of a module but `import()`, which any may have.
     """
-    scripts = _imported_by_scripts(site)
+    scripts = site.scripts
     found = {path: scripts[path] for path in scripts if not site.sources[path].found.module}
     for path, links in site.links.items():
         if is_style_sheet(path):
@@ -518,9 +524,28 @@ def imports(site: Site) -> dict[str, tuple[str, ...]]:
     return {path: others for path, others in found.items() if others}
 
 
-def _imported_by_scripts(site: Site) -> dict[str, tuple[str, ...]]:
-    scripts = sorted(path for path in site.sources if path.lower().endswith(_SCRIPTS))
-    return {path: _distinct(_imported(site, site.sources[path], scripts)) for path in scripts}
+def imported(site: Site, paths: Iterable[str]) -> set[str]:
+    """Returns the scripts that some import, directly or not."""
+    return _followed(site.scripts, paths)
+
+
+def importers(site: Site, paths: Iterable[str]) -> set[str]:
+    """Returns the scripts that import some, directly or not."""
+    backwards: dict[str, list[str]] = {}
+    for path, others in site.scripts.items():
+        for other in others:
+            backwards.setdefault(other, []).append(path)
+    return _followed(backwards, paths)
+
+
+def _followed(edges: Mapping[str, Sequence[str]], paths: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    pending = list(paths)
+    while pending:
+        new = set(edges.get(pending.pop(), ())) - found
+        found |= new
+        pending += new
+    return found
 
 
 def _distinct(paths: Iterable[str]) -> tuple[str, ...]:

@@ -131,11 +131,11 @@ def s3_importmap(
 
 
 def _asked(filename: str, endpoint: str, attributes: dict[str, Any]) -> Asked:
-    for name in ("integrity", "crossorigin"):
+    for name in ("integrity", "crossorigin", "src", "href"):
         if name in attributes:
             raise SettingsError(
-                f"{name} is given to a template helper, which writes it itself so that it is the "
-                "same for each use of a file: set FLASKS3_INTEGRITY, or write the tag by hand."
+                f"{name} is given to a template helper, which writes it itself (integrity and "
+                "crossorigin by FLASKS3_INTEGRITY): leave it out, or write the tag by hand."
             )
     return state_of(current_app).asked(endpoint, filename)
 

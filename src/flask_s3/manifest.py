@@ -24,7 +24,8 @@ from typing import Any
 from .errors import BuildError
 
 VERSION = 1
-_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+")
+# One path segment, however odd: URLs quote it.
+_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00\ud800-\udfff]+")
 _INTEGRITY = re.compile(r"sha256-[A-Za-z0-9+/]{43}=")
 
 
@@ -210,7 +211,7 @@ def loads(data: bytes, source: str) -> Manifest:
     """
     try:
         value = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unusable(source, f"it is no whole JSON ({error})") from None
     return from_json(value, source)
 
@@ -260,6 +261,8 @@ def differences(hand: Manifest, built: Manifest) -> tuple[str, ...]:
             lines.append(f"{path}: only in the manifest")
         elif mine is None:
             lines.append(f"{path}: not in the manifest")
+        elif mine.identity.name == theirs.identity.name and mine.identity != theirs.identity:
+            lines.append(f"{path}: other bytes")
         elif mine.identity != theirs.identity:
             lines.append(
                 f"{path}: {mine.identity.name} in the manifest, {theirs.identity.name} here"

@@ -51,8 +51,8 @@ def write(app: Flask, settings: Settings, manifest: Manifest) -> Path:
             write_whole(path, data)
     except OSError as error:
         raise BuildError(
-            f"The manifest {path} cannot be written ({error.strerror}), so the one before stays: "
-            "make room, or make the folder writable."
+            f"The manifest {path} cannot be written ({error.strerror}); what stood there stands "
+            "there still: make room for it, or name another place in FLASKS3_MANIFEST."
         ) from error
     return path
 

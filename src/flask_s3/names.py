@@ -94,6 +94,11 @@ def is_fingerprinted(filename: str) -> bool:
     return any(_is_digest(part) for part in parts)
 
 
+def may_be_fingerprinted(filename: str) -> bool:
+    """Returns whether a part of a name could be a digest, though it may as well be a word."""
+    return _MARKED.search(filename.rpartition("/")[2]) is not None
+
+
 def _is_digest(text: str) -> bool:
     known = _HEXADECIMAL.fullmatch(text) or _BASE64.fullmatch(text)
     return known is not None and _WORDS.fullmatch(text) is None

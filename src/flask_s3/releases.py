@@ -14,7 +14,6 @@ import json
 import re
 import secrets
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from hashlib import sha256
@@ -209,10 +208,14 @@ class Releases(Released):
         Raises:
             StoreError: the note could not be written.
         """
-        if current.release is not None:
-            # Another deploy that moved the pointer meanwhile lets its own plain names follow.
-            with suppress(Overtaken):
-                self._move(current.release, current.etag, unfinished=False, modified=modified)
+        if current.release is None:
+            return
+        try:
+            self._move(current.release, current.etag, unfinished=False, modified=modified)
+        except Overtaken as overtaken:
+            # Both wrote plain names, and nobody knows whose came last: the next deploy looks.
+            if overtaken.current is not None:
+                self.begin(overtaken.current)
 
     def others(self) -> Iterator[Record]:
         """Yields the releases in force of the other apps in the bucket."""
@@ -270,7 +273,7 @@ def _loads(data: bytes) -> dict[str, Any]:
     """Returns a JSON object, an empty one for anything that is none."""
     try:
         value = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -67,7 +67,7 @@ class Dialect:
         acl_refusal: the code with which ACLs were refused: `AccessControlListNotSupported` where
             they are disabled, `AccessDenied` where a Block Public Access forbids them.
         checksum: whether bodies are sent with `x-amz-checksum-sha256`.
-        copies: whether it copies objects by itself.
+        copies: whether it copies objects by itself, and lets these credentials ask for it.
         accepted: which of `acl`, `checksum` and `copy` a write was accepted with.
     """
 
@@ -113,7 +113,8 @@ class Dialect:
 _ACLS_DISABLED = "AccessControlListNotSupported"
 # How stores refuse what they do not know; R2, for one, answers an ACL with NotImplemented.
 _NO_CHECKSUMS = frozenset({"NotImplemented", "InvalidArgument", "InvalidRequest"})
-_NO_COPIES = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+# Copying takes s3:GetObject as well, which credentials that only write have not.
+_NO_COPIES = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405", "AccessDenied", "403"})
 _NO_ACLS = _NO_CHECKSUMS | {"AccessDenied"}
 
 

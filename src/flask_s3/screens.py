@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from .assets import Problem
+    from .assets import Problem, Refuse
     from .build import Build
     from .deploy import Prepared
     from .plan import Plan
@@ -134,8 +134,7 @@ def show_plan(prepared: Prepared) -> None:
 def show_result(result: Result, *, as_json: bool) -> None:
     """Shows what was done: warnings and failures on stderr, the summary on stdout."""
     show_warnings(result.warnings)
-    for failure in result.failures:
-        click.secho(f"failed  {failure.key}: {failure.reason}", fg="red", err=True)
+    _show_failures(result.failures)
     if as_json:
         _print_json(
             uploaded=result.uploaded,
@@ -151,6 +150,22 @@ def show_result(result: Result, *, as_json: bool) -> None:
     )
 
 
+def _show_failures(failures: tuple[Refuse, ...]) -> None:
+    """Shows each failure; of many with one reason, the first ones and how many there are."""
+    shown: Counter[str] = Counter()
+    for failure in failures:
+        shown[failure.reason] += 1
+        if shown[failure.reason] <= _MOST_ALIKE:
+            click.secho(f"failed  {failure.key}: {failure.reason}", fg="red", err=True)
+    for reason, number in shown.items():
+        if number > _MOST_ALIKE:
+            more = f"failed  and {number - _MOST_ALIKE:,} more: {reason}"
+            click.secho(more, fg="red", err=True)
+
+
+_MOST_ALIKE = 10
+
+
 def _print_json(**values: Any) -> None:  # noqa: ANN401
     order = ("uploaded", "kept", "deleted", "failed", "bytes", "seconds")
     click.echo(json.dumps({name: values.get(name, []) for name in order}))
@@ -159,7 +174,9 @@ def _print_json(**values: Any) -> None:  # noqa: ANN401
 def show_findings(problems: tuple[Problem, ...]) -> None:
     """Shows what is wrong in files and templates, a line each, and how much it is."""
     for problem in problems:
-        click.secho(_near(problem), fg=_COLOURS[problem.level.name])
+        word = problem.level.name.lower()
+        labelled = replace(problem, file=_here(problem.file), text=f"{word}: {problem.text}")
+        click.secho(str(labelled), fg=_COLOURS[problem.level.name])
     levels = Counter(problem.level.name.lower() for problem in problems)
     said = ", ".join(count(levels[word], word) for word in ("error", "warning", "remark"))
     click.echo(f"Checked: {said}.")
@@ -168,15 +185,14 @@ def show_findings(problems: tuple[Problem, ...]) -> None:
 _COLOURS = {"ERROR": "red", "WARNING": "yellow", "REMARK": None}
 
 
-def _near(problem: Problem) -> str:
-    """Returns a remark with the file as one would type it from here, where that is shorter."""
-    return str(replace(problem, file=_here(problem.file)))
+def show_refusals(refusals: tuple[Refuse, ...]) -> None:
+    """Shows which files have been ruled out, and why."""
+    for refusal in refusals:
+        click.secho(f"refuse  {refusal.key}: {refusal.reason}", fg="red", err=True)
 
 
 def show_build(built: Build, manifest: Path | None, tree: Path | None) -> None:
     """Shows what was built, and where it was written."""
-    for refusal in built.refusals:
-        click.secho(f"refuse  {refusal.key}: {refusal.reason}", fg="red", err=True)
     entries = built.manifest.entries
     variants = Counter(codec for entry in entries.values() for codec in entry.variants)
     encoded = "".join(f", {number:,} as {codec}" for codec, number in variants.items())
@@ -192,7 +208,10 @@ def show_build(built: Build, manifest: Path | None, tree: Path | None) -> None:
 
 
 def _here(path: Path | str) -> str:
-    near = os.path.relpath(path)
+    try:
+        near = os.path.relpath(path)
+    except ValueError:  # another drive, on Windows
+        return str(path)
     return str(path) if near.startswith("..") else near
 
 
@@ -215,11 +234,14 @@ def show_status(prepared: Prepared) -> None:
         click.echo(f"Release   {record.id}, of {record.time}")
         click.echo(f"Objects   {len(record.objects):,} ({size(total)})")
     reasons = Counter(put.reason.partition(":")[0] for put in prepared.plan.puts)
-    for reason, count in sorted(reasons.items()):
-        click.echo(f"Changed   {count:,} {reason}")
+    for reason, number in sorted(reasons.items()):
+        click.echo(f"Changed   {count(number, 'object')}: {reason}")
+    gone = record.objects.keys() - {o.key for o in prepared.build.objects} if record else ()
+    if gone:
+        click.echo(f"Gone      {count(len(gone), 'object')}: published, and no file of the app now")
     if prepared.plan.refusals:
         click.echo(f"Refused   {len(prepared.plan.refusals):,}: flask s3 plan says why")
-    elif not reasons:
+    elif not reasons and not gone:
         click.echo("Changed   nothing: what is published is what is here")
 
 

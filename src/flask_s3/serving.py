@@ -15,7 +15,7 @@ import click
 from flask import Flask, Response, has_request_context, request
 
 from . import encodings, manifest_file
-from .errors import BuildError, FlaskS3Error, MissingFile
+from .errors import BuildError, FlaskS3Error, MissingFile, SettingsError
 from .manifest import Entry, Manifest
 from .patterns import matcher
 from .routes import may_be_static, static_route
@@ -89,11 +89,13 @@ class State:
 
     def _start(self) -> None:
         """Gets what has to be there before the first request, where the settings ask for it."""
-        config = self._app.config
-        if not flag("FLASKS3_FINGERPRINT", config["FLASKS3_FINGERPRINT"]) or not self._is_active():
+        try:
+            settings = self._serving() if self._is_active() else None
+        except SettingsError:  # the first URL names it, or the command that was started
             return
-        strict = flag("FLASKS3_STRICT", config["FLASKS3_STRICT"])
-        if (strict or config["FLASKS3_MANIFEST"] == BUCKET) and not _is_publishing():
+        if settings is None or not settings.fingerprint or _is_publishing():
+            return
+        if settings.strict or settings.manifest == BUCKET:
             self._made_urls()
 
     def settings(self, **overrides: str | None) -> Settings:
@@ -237,19 +239,17 @@ class State:
         except FlaskS3Error as error:
             text = f"{error} Until then static files are asked for by their plain names."
             if settings.strict:
-                raise BuildError(f"FLASKS3_STRICT: {error}") from error
+                raise BuildError(f"FLASKS3_STRICT: {error}") from None
             logger.warning(text)
             return None
 
     def _missing(self, path: str) -> None:
-        text = (
-            f"{path} is not in the manifest, so its plain URL is used: build again, or correct the "
-            "name that url_for is given."
-        )
+        what, mend = f"{path} is not in the manifest", "build again, or correct the name."
         if self._serving().strict:
-            raise MissingFile(f"FLASKS3_STRICT: {text}")
+            raise MissingFile(f"{what}, which FLASKS3_STRICT refuses: {mend}")
         if path not in self._missed and len(self._missed) < _MOST_WARNED:
             self._missed.add(path)
+            text = f"{what}, so its plain URL is used: {mend}"
             logger.warning(text)
 
     def _serving(self) -> Settings:

@@ -345,8 +345,8 @@ class Settings:
         False,
         flag,
         "`True`: what is otherwise a warning is an error. A symlink that leads out of its static "
-        "folder is refused; a reference to a file that is not there stops a build; without its "
-        "manifest the app does not start; a file name that the manifest lacks raises.",
+        "folder is refused; and under fingerprints a reference to a file that is not there stops a "
+        "build, the app does not start without its manifest, and a name that it lacks raises.",
     )
     # -- fingerprints
     fingerprint: bool = _setting(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from jinja2 import TemplateError, nodes
 
 from .assets import Level, Problem
+from .manifest import Manifest
 from .patterns import matcher
 from .routes import may_be_static, static_route
 from .settings import Settings
@@ -36,18 +37,42 @@ class _Asked:
     by_use: bool
 
 
-def problems(app: Flask, settings: Settings) -> tuple[Problem, ...]:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """What templates can ask for: an app's static files, by their own names and bundlers'."""
+
+    app: Flask
+    is_local: Callable[[str], bool]
+    aliases: Collection[str]
+
+    def has(self, endpoints: Iterable[str], filename: str) -> bool:
+        """Returns whether one of the endpoints serves a file; in doubt it does."""
+        found = [static_route(self.app, endpoint) for endpoint in endpoints]
+        routes = [route for route in found if route is not None]
+        name = clean(filename.partition("?")[0])
+        if not routes or name is None:
+            return not routes  # no static route: a matter of the app's own
+        return any(
+            os.path.exists(Path(route.folder, name))  # noqa: PTH110
+            or any(f"{mount.path[1:]}{name}" in self.aliases for mount in route.mounts)
+            for route in routes
+        )
+
+
+def problems(app: Flask, settings: Settings, manifest: Manifest) -> tuple[Problem, ...]:
     """Returns what is wrong with the static files that an app's templates ask for.
 
     Literal `url_for('static', filename='…')`, and the helpers' literal names, in the templates of
     the app and its blueprints, read by Jinja's own parser.
+
+    Args:
+        app: whose templates.
+        settings: the app's.
+        manifest: which names bundlers know files by.
     """
-    is_local = matcher("FLASKS3_LOCAL", settings.local)
+    site = _Site(app, matcher("FLASKS3_LOCAL", settings.local), manifest.aliases)
     found = {
-        problem
-        for owners, loader in _loaders(app)
-        for name in loader.list_templates()
-        for problem in _of_template(app, loader, name, owners, is_local)
+        problem for owners, loader in _loaders(app) for problem in _of_loader(site, loader, owners)
     }
     return tuple(sorted(found))
 
@@ -62,27 +87,35 @@ def _loaders(app: Flask) -> Iterator[tuple[tuple[str, ...], BaseLoader]]:
             yield names, blueprint.jinja_loader
 
 
-def _of_template(
-    app: Flask,
-    loader: BaseLoader,
-    name: str,
-    owners: tuple[str, ...],
-    is_local: Callable[[str], bool],
-) -> Iterator[Problem]:
+def _of_loader(site: _Site, loader: BaseLoader, owners: tuple[str, ...]) -> Iterator[Problem]:
     try:
-        source, path, _ = loader.get_source(app.jinja_env, name)
-        tree = app.jinja_env.parse(source, name, path)
+        names = loader.list_templates()
+    except TypeError:  # as Jinja's `FunctionLoader` does
+        text = "this template loader cannot list its templates, so none of them was checked."
+        yield Problem(type(loader).__name__, 1, text, Level.WARNING)
+        return
+    for name in names:
+        yield from _of_template(site, loader, name, owners)
+
+
+def _of_template(
+    site: _Site, loader: BaseLoader, name: str, owners: tuple[str, ...]
+) -> Iterator[Problem]:
+    jinja = site.app.jinja_env
+    try:
+        source, path, _ = loader.get_source(jinja, name)
+        tree = jinja.parse(source, name, path)
     except (TemplateError, UnicodeDecodeError, OSError):
         return  # a picture, or a template for another engine: rendering it would fail as well
     for asked in _asked(tree):
         endpoints = _endpoints(asked.endpoint, owners)
-        if not _exists(app, endpoints, asked.filename):
+        if not site.has(endpoints, asked.filename):
             text = (
                 f"{asked.filename} is not among the static files of {' or '.join(endpoints)}: "
                 "correct the name, or add the file."
             )
             yield Problem(path or name, asked.line, text)
-        elif asked.by_use and not is_local(asked.filename):
+        elif asked.by_use and not site.is_local(asked.filename):
             text = (
                 f"browsers want {asked.filename} from the page's own origin when <use> asks for "
                 "it: name it in FLASKS3_LOCAL."
@@ -124,13 +157,3 @@ def _endpoints(endpoint: str, owners: tuple[str, ...]) -> list[str]:
     if not endpoint.startswith("."):
         return [endpoint]
     return [f"{owner}{endpoint}" for owner in owners]
-
-
-def _exists(app: Flask, endpoints: list[str], filename: str) -> bool:
-    """Returns whether one of the endpoints serves a file; in doubt it does."""
-    routes = [static_route(app, endpoint) for endpoint in endpoints]
-    folders = [route.folder for route in routes if route is not None]
-    name = clean(filename.partition("?")[0])
-    if not folders or name is None:
-        return not folders  # no static route: a matter of the app's own
-    return any(os.path.exists(Path(folder, name)) for folder in folders)  # noqa: PTH110

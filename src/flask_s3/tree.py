@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from .store import METADATA_PREFIX
 _VERSION = 1
 _INDEX = f"{METADATA_PREFIX}build.json"
 _PIECE = 1024 * 1024
+_DAMAGED = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 def write_tree(folder: Path, build: Build) -> None:
@@ -36,25 +37,55 @@ def write_tree(folder: Path, build: Build) -> None:
     Raises:
         BuildError: the folder holds something else, or cannot be written; it is left as it was.
     """
+    place = folder.resolve()
+    if place == Path.cwd():
+        raise BuildError(f"{folder} is where this runs, so it cannot be replaced: name another.")
     if folder.exists() and not _is_ours(folder):
         raise BuildError(
             f"{folder} is not empty and no tree that `flask s3 build` made, so it is left as it "
             "is: remove it, or name another."
         )
-    new = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    new = place.with_name(f".{place.name[:32]}-{secrets.token_hex(4)}")
     try:
         new.mkdir(parents=True)
         for made in build.objects:
             _write_object(new / made.key, made)
         _write(new / _INDEX, json.dumps(_to_json(build), separators=(",", ":")).encode())
-        shutil.rmtree(folder, ignore_errors=True)
-        new.replace(folder)
+        _put_in_place(new, place)
     except OSError as error:
         shutil.rmtree(new, ignore_errors=True)
         raise BuildError(
             f"The tree {folder} cannot be written ({error.strerror}: {error.filename}): make room, "
             "or name another folder."
         ) from error
+
+
+def refuse_within(folder: Path, static_folders: Iterable[str]) -> None:
+    """Refuses a place for a tree where the next build would take it for files of the app.
+
+    Raises:
+        BuildError: it is in one of the static folders.
+    """
+    for static in map(Path, static_folders):
+        if folder.resolve().is_relative_to(static.resolve()):
+            raise BuildError(
+                f"{folder} is in the static folder {static}, so the next build would publish the "
+                "tree itself: name another."
+            )
+
+
+def _put_in_place(new: Path, place: Path) -> None:
+    """Lets a tree take another's place, which is removed only when the new one stands there."""
+    old = new.with_name(f"{new.name}-old")
+    if place.exists():
+        place.rename(old)
+    try:
+        new.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -111,17 +142,19 @@ def read_tree(folder: Path, settings: Settings) -> Build:
                 f"{folder} was built by another version of Flask-S3: build it again with this one."
             )
         objects = tuple(_objects(folder, value["objects"]))
+        manifest = from_json(value["manifest"], str(folder / _INDEX))
+        to_json(manifest)  # each entry is checked when it is asked for
         built = Build(
             objects,
             (),
             (),
             (),
-            from_json(value["manifest"], str(folder / _INDEX)),
+            manifest,
             str(value["prefix"]),
             is_fingerprinted=bool(value["fingerprinted"]),
             whole=bool(value["whole"]),
         )
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, *_DAMAGED) as error:
         raise BuildError(
             f"{folder} is no whole tree that `flask s3 build -o` made ({error}): build it again."
         ) from error

@@ -79,7 +79,10 @@ class Workshop:
     def digest(self, path: str, status: os.stat_result) -> str | None:
         """Returns the SHA-256 of a file that was read before and is the same still, else None."""
         known = self._index.files.get(path)
-        return known[4] if known is not None and known[:4] == _stamp(status) else None
+        with contextlib.suppress(*_DAMAGED):
+            if known is not None and known[:4] == _stamp(status):
+                return str(known[4])
+        return None
 
     def remember(self, path: str, status: os.stat_result, digest: str) -> None:
         """Remembers the SHA-256 of a file that may be published, whatever the settings."""
@@ -204,8 +207,9 @@ class Workshop:
         long_ago = time.time() - _ORPHANED_SECONDS
         for path in self._folder.glob("*/*"):
             key = f"{path.parent.name}/{path.name}"
-            if key not in encoded and path.stat().st_mtime < long_ago:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # another build removed it first
+                if key not in encoded and path.stat().st_mtime < long_ago:
+                    path.unlink()
 
 
 def _cores() -> int:
