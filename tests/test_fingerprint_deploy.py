@@ -21,10 +21,10 @@ from serving import asked
 from flask_s3 import FlaskS3, PublishError, SettingsError, create_all
 from flask_s3.build import IMMUTABLE, SHORT
 from flask_s3.errors import BuildError
+from flask_s3.manifest import loads
 from flask_s3.releases import Releases
 from flask_s3.s3 import S3Store
 from flask_s3.serving import state_of
-from flask_s3.manifest import loads
 from flask_s3.tree import write_tree
 
 TEXT = "body { color: red } /* long enough */\n" * 40
