@@ -363,6 +363,10 @@ def test_a_release_without_fingerprints_says_so(mini_bucket, make_app, caplog):
 # -- the command
 
 
+TORN = (
+    "Jinja cannot read this template (Expected an expression, got 'end of statement block'), so "
+    "it was not checked."
+)
 DEAD = "none.png is not among the static files: correct the reference, or add the file."
 USE = (
     "browsers want img/a.png from the page's own origin when <use> asks for it: name it in "
@@ -384,7 +388,8 @@ def test_build_check_names_file_and_line_and_writes_nothing(shop):
             "page.html": "<p>\n{{ url_for('static', filename='css/app.css') }}\n"
             "{{ url_for('static', filename='css/gone.css') }}{{ s3_script('js/gone.js') }}\n"
             "{{ url_for('static', filename=name ~ '.css') }}{{ url_for('index') }}\n"
-            "<svg><use href=\"{{ url_for('static', filename='img/a.png') }}#x\"></svg>"
+            "<svg><use href=\"{{ url_for('static', filename='img/a.png') }}#x\"></svg>",
+            "torn.html": "<p>\n{% if %}",
         },
     )
 
@@ -397,7 +402,8 @@ def test_build_check_names_file_and_line_and_writes_nothing(shop):
         f"templates/page.html:3: error: css/gone.css {wrong}",
         f"templates/page.html:3: error: js/gone.js {wrong}",
         f"templates/page.html:5: warning: {USE}",
-        "Checked: 3 errors, 1 warning, 0 remarks.",
+        f"templates/torn.html:2: warning: {TORN}",
+        "Checked: 3 errors, 2 warnings, 0 remarks.",
     ]
     assert not (shop.root / "flask-s3-manifest.json").exists()
     assert not (shop.root / "dist").exists()

@@ -29,9 +29,11 @@ from .settings import BUCKET
 if TYPE_CHECKING:
     from flask import Flask
 
+    from .build import Build
     from .collect import Selection
     from .deploy import Order, Prepared
     from .result import Result
+    from .settings import Settings
 
 _INTERRUPTED = 130
 """What shells answer for Ctrl-C: 128 + SIGINT."""
@@ -232,9 +234,8 @@ def _selection(only: str | None, include_hidden: bool) -> Selection:
 
 
 def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
-    from . import manifest_file, templates  # noqa: PLC0415
+    from . import manifest_file  # noqa: PLC0415
     from .assembly import assemble, refuse_problems, told  # noqa: PLC0415
-    from .assets import Level  # noqa: PLC0415
     from .routes import static_routes  # noqa: PLC0415
     from .tree import refuse_within, write_tree  # noqa: PLC0415
 
@@ -244,15 +245,12 @@ def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
     built = assemble(app, settings, selection, with_problems=check)
     screens.show_warnings(built.notes)
     screens.show_refusals(built.refusals)
-    found = built.problems
     if check:
-        found = tuple(sorted({*found, *templates.problems(app, settings, built.manifest)}))
-        screens.show_findings(found)
-        _exit_for(built.refusals or [p for p in found if p.level is Level.ERROR])
+        _check(app, settings, built)
     else:
-        screens.show_warnings(told(found))
-    if settings.strict:
-        refuse_problems(built)
+        if settings.strict:
+            refuse_problems(built)
+        screens.show_warnings(told(built.problems))
     if output is not None:
         write_tree(output, built)
     written = None
@@ -260,6 +258,16 @@ def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
         written = manifest_file.write(app, settings, built.manifest)
     screens.show_build(built, written, output)
     _exit_for(built.refusals)
+
+
+def _check(app: Flask, settings: Settings, built: Build) -> None:
+    """Shows what is wrong in files and templates; ends the command where anything is an error."""
+    from . import templates  # noqa: PLC0415
+    from .assets import Level  # noqa: PLC0415
+
+    wrong = {*built.problems, *templates.problems(app, settings, built.manifest)}
+    screens.show_findings(tuple(sorted(wrong)))
+    _exit_for(built.refusals or [p for p in wrong if p.level is Level.ERROR])
 
 
 def _order(only: str | None, include_hidden: bool, verify_remote: bool, force: bool) -> Order:

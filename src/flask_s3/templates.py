@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError, nodes
+from jinja2 import TemplateError, TemplateSyntaxError, nodes
 
 from .assets import Level, Problem
 from .manifest import Manifest
@@ -105,8 +105,12 @@ def _of_template(
     try:
         source, path, _ = loader.get_source(jinja, name)
         tree = jinja.parse(source, name, path)
+    except TemplateSyntaxError as error:
+        text = f"Jinja cannot read this template ({error.message}), so it was not checked."
+        yield Problem(error.filename or name, error.lineno, text, Level.WARNING)
+        return
     except (TemplateError, UnicodeDecodeError, OSError):
-        return  # a picture, or a template for another engine: rendering it would fail as well
+        return  # a picture among the templates, or one that vanished
     for asked in _asked(tree):
         endpoints = _endpoints(asked.endpoint, owners)
         if not site.has(endpoints, asked.filename):
