@@ -93,12 +93,25 @@ def test_a_bundlers_fingerprint_is_kept_and_cached_for_ever(make_app, filename):
 
 @pytest.mark.parametrize(
     "filename",
-    ["chart-20240101.js", "editor-Settings.js", "report-decade10.js", "bootstrap-icons.css"],
+    [
+        "chart-20240101.js",
+        "editor-Settings.js",
+        "report-decade10.js",
+        "bootstrap-icons.css",
+        f"x-{'a' * 50}10.js",
+    ],
 )
 def test_a_word_or_a_number_is_not_taken_for_a_fingerprint(make_app, filename):
     build = built(make_app({filename: "x"}))
 
     assert DIGEST.search(published(build, f"static/{filename}"))
+
+
+def test_a_name_that_could_be_read_in_a_million_ways_takes_no_time(make_app):
+    """`aaa…1b` is hexadecimal, and no word."""
+    filename = f"x-{'a' * 60}1b.js"
+
+    assert published(built(make_app({filename: "1"})), f"static/{filename}") == filename
 
 
 def test_a_bundlers_file_keeps_its_bytes_and_the_plain_names_in_them(make_app):

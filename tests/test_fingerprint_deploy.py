@@ -368,10 +368,7 @@ TORN = (
     "it was not checked."
 )
 DEAD = "none.png is not among the static files: correct the reference, or add the file."
-USE = (
-    "browsers want img/a.png from the page's own origin when <use> asks for it: name it in "
-    "FLASKS3_LOCAL."
-)
+OWN = "from the page's own origin: name it in FLASKS3_LOCAL."
 
 
 @pytest.fixture
@@ -381,14 +378,15 @@ def shop(mini_bucket, tmp_path) -> Shop:
 
 
 def test_build_check_names_file_and_line_and_writes_nothing(shop):
-    write_files(shop.static, {"css/bad.css": "a{}\nb{background:url(none.png)}"})
+    write_files(shop.static, {"css/bad.css": "a{}\nb{background:url(none.png)}", "sw.js": "1"})
     write_files(
         shop.root / "templates",
         {
             "page.html": "<p>\n{{ url_for('static', filename='css/app.css') }}\n"
             "{{ url_for('static', filename='css/gone.css') }}{{ s3_script('js/gone.js') }}\n"
             "{{ url_for('static', filename=name ~ '.css') }}{{ url_for('index') }}\n"
-            "<svg><use href=\"{{ url_for('static', filename='img/a.png') }}#x\"></svg>",
+            "<svg><use href=\"{{ url_for('static', filename='img/a.png') }}#x\"></svg>\n"
+            "<script>x.register(\"{{ url_for('static', filename='sw.js') }}\")</script>",
             "torn.html": "<p>\n{% if %}",
         },
     )
@@ -401,9 +399,10 @@ def test_build_check_names_file_and_line_and_writes_nothing(shop):
         f"static/css/bad.css:2: error: {DEAD}",
         f"templates/page.html:3: error: css/gone.css {wrong}",
         f"templates/page.html:3: error: js/gone.js {wrong}",
-        f"templates/page.html:5: warning: {USE}",
+        f"templates/page.html:5: warning: browsers want img/a.png, which <use> asks for, {OWN}",
+        f"templates/page.html:6: warning: browsers want sw.js, a service worker, {OWN}",
         f"templates/torn.html:2: warning: {TORN}",
-        "Checked: 3 errors, 2 warnings, 0 remarks.",
+        "Checked: 3 errors, 3 warnings, 0 remarks.",
     ]
     assert not (shop.root / "flask-s3-manifest.json").exists()
     assert not (shop.root / "dist").exists()

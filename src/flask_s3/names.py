@@ -18,18 +18,14 @@ LONGEST_ADDITION = len(".") + DIGITS + len(".gzip")
 DOCUMENTS = (".html", ".htm", ".xhtml")
 """What people go to by its address, so that its name has to stay."""
 
-# Asked for by a fixed name: by browsers and crawlers, or by a page that registers a service worker,
-# whose scope and update check hang on its URL (W3C Service Workers § 2.2).
-_FIXED = re.compile(
-    r"(?:^|/)\.well-known/"
-    r"|(?:^|/)(?:favicon\.ico|robots\.txt)$"
-    r"|(?:^|/)(?:[^/]*[-_.])?(?:sw|service[-_.]?worker)(?:[-_.](?:min|prod|dev))?\.m?js$"
+# Asked for by browsers and crawlers.
+_FIXED = re.compile(r"(?:^|/)\.well-known/|(?:^|/)(?:favicon\.ico|robots\.txt)$", re.IGNORECASE)
+# Its scope, and the check for a new one, hang on its URL (W3C Service Workers § 2.2).
+_SERVICE_WORKER = re.compile(
+    r"(?:^|/)(?:[^/]*[-_.])?(?:sw|service[-_.]?worker)(?:[-_.](?:min|prod|dev))?\.m?js$"
     r"|(?:^|/)(?:ngsw-worker|OneSignalSDK(?:Updater)?Worker)\.js$",
     re.IGNORECASE,
 )
-
-# What a name that `_FIXED` matches ends with, unless it is in `.well-known/`: quick to tell.
-_FIXED_ENDINGS = (".js", ".mjs", "favicon.ico", "robots.txt")
 
 # What a bundler writes into a name: hexadecimal (webpack, esbuild, Parcel, Rails), or base64url
 # (Vite, Rollup). Words and numbers are told from it, since a file that is taken for a bundler's by
@@ -41,7 +37,10 @@ _MARKED = re.compile(
 _DIGIT = re.compile("[0-9]")
 _HEXADECIMAL = re.compile(r"(?=.*\d)(?=.*[a-f])[0-9a-f]{8,64}")
 _BASE64 = re.compile(r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[0-9A-Za-z_-]{8,32}")
-_WORDS = re.compile(r"(?:[A-Z]?[a-z]{2,}|[A-Z]{2,}|\d+|[-_])+")
+# Each alternative takes all that it can: there is one way only to read a name.
+_WORDS = re.compile(
+    r"(?:[A-Z]*[a-z]{2,}(?![a-z])|[A-Z]{2,}(?![A-Za-z])|[0-9]+(?![0-9])|[-_]+(?![-_]))+"
+)
 
 
 def with_digest(name: str, digest: str) -> str:
@@ -73,10 +72,16 @@ def is_fixed(filename: str) -> bool:
     Documents, `favicon.ico`, `robots.txt`, `.well-known/` and service workers are.
     """
     lower = filename.lower()
-    if lower.endswith(DOCUMENTS):
+    if lower.endswith(DOCUMENTS) or is_service_worker(filename):
         return True
-    likely = lower.endswith(_FIXED_ENDINGS) or ".well-known/" in lower
+    likely = lower.endswith((".ico", ".txt")) or ".well-known/" in lower
     return likely and _FIXED.search(filename) is not None
+
+
+def is_service_worker(filename: str) -> bool:
+    """Returns whether a file is a service worker, by its name."""
+    is_script = filename.lower().endswith((".js", ".mjs"))
+    return is_script and _SERVICE_WORKER.search(filename) is not None
 
 
 def is_fingerprinted(filename: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
 
+from . import names
 from .assets import Level, Problem
 from .manifest import Manifest
 from .patterns import matcher
@@ -29,12 +30,19 @@ _USE = re.compile(r"<use\b[^>]*\b(?:xlink:)?href\s*=\s*[\"']?$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A static file that a template asks for by a literal name."""
+    """A static file that a template asks for by a literal name.
+
+    Attributes:
+        endpoint: as `url_for` takes it.
+        filename: the same.
+        line: of the template.
+        own_origin_as: as what browsers want it from the page's own origin; empty when they do not.
+    """
 
     endpoint: str
     filename: str
     line: int
-    by_use: bool
+    own_origin_as: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +127,10 @@ def _of_template(
                 "correct the name, or add the file."
             )
             yield Problem(path or name, asked.line, text)
-        elif asked.by_use and not site.is_local(asked.filename):
+        elif asked.own_origin_as and not site.is_local(asked.filename):
             text = (
-                f"browsers want {asked.filename} from the page's own origin when <use> asks for "
-                "it: name it in FLASKS3_LOCAL."
+                f"browsers want {asked.filename}, {asked.own_origin_as}, from the page's own "
+                "origin: name it in FLASKS3_LOCAL."
             )
             yield Problem(path or name, asked.line, text, Level.WARNING)
 
@@ -142,7 +150,10 @@ def _asked(tree: nodes.Template) -> Iterator[_Asked]:
         else:
             continue
         if endpoint is not None and filename is not None and may_be_static(endpoint):
-            yield _Asked(endpoint, filename, call.lineno, id(call) in in_use)
+            own_origin_as = "a service worker" if names.is_service_worker(filename) else ""
+            if id(call) in in_use:
+                own_origin_as = "which <use> asks for"
+            yield _Asked(endpoint, filename, call.lineno, own_origin_as)
 
 
 def _literal(node: nodes.Node) -> str | None:
