@@ -674,3 +674,13 @@ def test_helpers_are_flasks_own_urls_without_integrity_when_inactive(ready):
         '<link href="/static/css/app.css" rel="preload" as="style">'
     )
     assert list(response.vary) == []
+
+
+@pytest.mark.parametrize("key", ["FLASKS3_FINGERPRINT", "FLASKS3_STRICT"])
+def test_a_switch_that_is_none_is_named_by_the_first_url_and_not_when_the_app_loads(make_app, key):
+    """So that the command, which loads the app too, can name it in one sentence."""
+    app = make_app(FILES, {**IN_BUCKET, key: "perhaps"})
+    FlaskS3(app)
+
+    with pytest.raises(ValueError, match=f"{key} is 'perhaps'"):
+        asked(app, filename="css/app.css")

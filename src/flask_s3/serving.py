@@ -89,13 +89,17 @@ class State:
 
     def _start(self) -> None:
         """Gets what has to be there before the first request, where the settings ask for it."""
+        config = self._app.config
         try:
-            settings = self._serving() if self._is_active() else None
+            active = self._is_active()
+            fingerprint, strict = (
+                flag(key, config[key]) for key in ("FLASKS3_FINGERPRINT", "FLASKS3_STRICT")
+            )
         except SettingsError:  # the first URL names it, or the command that was started
             return
-        if settings is None or not settings.fingerprint or _is_publishing():
+        if not active or not fingerprint or _is_publishing():
             return
-        if settings.strict or settings.manifest == BUCKET:
+        if strict or config["FLASKS3_MANIFEST"] == BUCKET:
             self._made_urls()
 
     def settings(self, **overrides: str | None) -> Settings:
