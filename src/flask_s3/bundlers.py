@@ -37,7 +37,7 @@ def outputs(static_folder: str, folder: str, notes: Notes) -> Iterator[Output]:
 
     Args:
         static_folder: on disk.
-        folder: the output folder, relative to it: `dist`, `` or `..`.
+        folder: the output folder, relative to it: `dist`, `.` or `..`.
         notes: told when the manifest cannot be read.
     """
     path = Path(static_folder, folder, VITE_FOLDER, _VITE_MANIFEST)
@@ -52,9 +52,11 @@ def outputs(static_folder: str, folder: str, notes: Notes) -> Iterator[Output]:
         )
         return
     for name, (file, is_entry) in named:
-        filename = posixpath.normpath(f"{folder}/{file}")
-        if not filename.startswith("../"):
-            yield Output(filename, _alias(folder, name) if is_entry else None)
+        filename = _below(static_folder, folder, file)
+        if filename is not None:
+            # A source that lies outside the static folder is known by its own name.
+            alias = (_below(static_folder, folder, name) or name) if is_entry else None
+            yield Output(filename, alias)
 
 
 def _files(chunk: dict[str, Any]) -> Iterator[tuple[str, bool]]:
@@ -63,7 +65,11 @@ def _files(chunk: dict[str, Any]) -> Iterator[tuple[str, bool]]:
         yield str(name), False
 
 
-def _alias(folder: str, name: str) -> str:
-    """A source that would lie outside the static folder is known by its own name."""
-    alias = posixpath.normpath(f"{folder}/{name}")
-    return name if alias.startswith("../") else alias
+def _below(static_folder: str, folder: str, name: str) -> str | None:
+    """Returns a name of the output folder as one of the static folder, None when it is not there.
+
+    The output folder may be the one above: `../assets/a.js` is `a.js` in a folder named `assets`.
+    """
+    own = Path(static_folder).name
+    path = posixpath.normpath(f"{own}/{folder}/{name}")
+    return path.removeprefix(f"{own}/") if path.startswith(f"{own}/") else None
