@@ -14,8 +14,7 @@ from building import bodies, body, built, content, headers, messages, names_of, 
 from conftest import write_files
 from flask import Blueprint
 
-from flask_s3 import FlaskS3Error, SettingsError, bundlers
-from flask_s3.assets import Notes
+from flask_s3 import FlaskS3Error, SettingsError
 from flask_s3.build import IMMUTABLE, SHORT
 
 DIGEST = re.compile(r"\.[0-9a-f]{16}\.")
