@@ -35,8 +35,7 @@ def assemble(
         with_problems: find what is wrong in files even where nothing has to be rewritten.
 
     Raises:
-        BuildError: a file vanished or changed meanwhile, or there is an error in one, and
-            `FLASKS3_STRICT` is set.
+        BuildError: a file vanished or changed meanwhile.
         SettingsError: a setting cannot work.
     """
     if not settings.fingerprint and not with_problems:

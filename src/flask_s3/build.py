@@ -161,7 +161,7 @@ def plain(
         notes.all(),
         (),
         Manifest(entries),
-        prefix_of(settings),
+        settings.key_prefix,
         is_fingerprinted=False,
     )
 
@@ -206,13 +206,7 @@ def _extension(asset: Asset) -> str:
 
 def path_of(asset: Asset, settings: Settings) -> str:
     """Returns an asset's path in the manifest: its key without the prefix."""
-    prefix = prefix_of(settings)
-    return asset.key[len(prefix) + 1 :] if prefix else asset.key
-
-
-def prefix_of(settings: Settings) -> str:
-    """Returns `FLASKS3_PREFIX` as keys begin with it, without a slash at its end."""
-    return settings.prefix.strip("/")
+    return asset.key[len(settings.key_start) :]
 
 
 def _integrity(digest: str) -> str:
@@ -295,7 +289,7 @@ def site_of(
         ]
     except OSError as error:
         raise _vanished(error) from error
-    return site(sources, prefix_of(settings), naming.is_local)
+    return site(sources, settings.key_prefix, naming.is_local)
 
 
 def _found(asset: Asset, workshop: Workshop) -> Found:
@@ -386,19 +380,20 @@ class _Builder:
             self._notes.all(),
             whole.problems,
             manifest,
-            prefix_of(self._settings),
+            self._settings.key_prefix,
             is_fingerprinted=True,
         )
 
     def _aliases(self) -> dict[str, str]:
-        cut = len(prefix_of(self._settings))
-        start = cut + 1 if cut else 0
+        start = len(self._settings.key_start)
         return {k[start:]: v[start:] for k, v in self._naming.bundled.aliases.items()}
 
     # -- variants
 
     def _encode_ahead(self) -> None:
         """Starts with the files that refer to nothing, while the others are being parsed."""
+        if not self._codecs:
+            return
         ahead = [
             asset
             for asset in self._assets
@@ -406,8 +401,6 @@ class _Builder:
             and _extension(asset) != "map"
             and self._may_have_variants(asset, self._naming.style(asset))
         ]
-        if not self._codecs:
-            return
         for asset in sorted(ahead, key=lambda asset: -asset.size):
             content, read = Made(asset.sha256, asset.size), partial(self._workshop.read, asset)
             for codec in self._codecs:
@@ -491,18 +484,16 @@ class _Builder:
     ) -> Iterator[Object]:
         """Yields a file's object, and the copy of it under the plain name."""
         asset, follows = source.asset, source.style is Style.PLAIN
-        key, wanted = _beside(asset.key, name), self._headers.of(asset, immutable=not follows)
-        zipped = self._zipped(asset, content, recipe, wanted)
-        body = _body(asset, content, recipe) if zipped is None else zipped
-        decoded = None if zipped is None else content.sha256
-        if decoded is not None:
-            wanted = _encoded_headers(wanted, "gzip")
+        key, body = _beside(asset.key, name), _body(asset, content, recipe)
+        wanted, plain = self._headers.of(asset, immutable=not follows), self._headers.of(asset)
+        decoded = None
+        zipped = self._zipped(asset, content, recipe, plain)
+        if zipped is not None:
+            body, decoded = zipped, content.sha256
+            wanted, plain = _encoded_headers(wanted, "gzip"), _encoded_headers(plain, "gzip")
         yield Object(key, body, wanted, decoded, None, follows)
         if plain_too and source.style is Style.NAMED:
-            wanted = self._headers.of(asset)
-            if decoded is not None:
-                wanted = _encoded_headers(wanted, "gzip")
-            yield Object(asset.key, body, wanted, decoded, key, follows=True)
+            yield Object(asset.key, body, plain, decoded, key, follows=True)
 
     def _zipped(
         self, asset: Asset, content: Made, recipe: Recipe | None, wanted: Mapping[str, str]

@@ -97,9 +97,8 @@ def key_prefixes(app: Flask, settings: Settings) -> tuple[str, ...]:
 
     None of them begins with another.
     """
-    start = settings.prefix.strip("/") + "/" if settings.prefix.strip("/") else ""
     mounts = (mount for route in static_routes(app) for mount in route.mounts)
-    paths = {start + mount.path.lstrip("/") for mount in mounts}
+    paths = {settings.key_start + mount.path.lstrip("/") for mount in mounts}
     return tuple(p for p in sorted(paths) if not any(p != q and p.startswith(q) for q in paths))
 
 
@@ -143,13 +142,13 @@ class _Collector:
     ) -> None:
         self._app = app
         self._settings = settings
+        self._start = settings.key_start
         self._selection = selection
         self._digests = digests
         self._longest_key = LONGEST_KEY - (names.LONGEST_ADDITION if settings.fingerprint else 0)
         self._ignored = matcher("FLASKS3_IGNORE", settings.ignore)
         # A pattern that takes back decides file by file, as `url_for` asks: no folder is skipped.
         self._skips_folders = not any(line.startswith("!") for line in settings.ignore)
-        self._prefix = settings.prefix.strip("/")
         self._notes = Notes()
         self._refusals: dict[str, Refuse] = {}
         self._output_folders: list[tuple[StaticRoute, str]] = []
@@ -173,8 +172,7 @@ class _Collector:
         )
 
     def _key(self, url_path: str) -> str:
-        path = url_path.lstrip("/")
-        return f"{self._prefix}/{path}" if self._prefix else path
+        return self._start + url_path.lstrip("/")
 
     # -- finding
 

@@ -340,7 +340,7 @@ def _remember(
         reason = f"What was published could not be recorded: {error}"
         refused = Refuse(f"{METADATA_PREFIX}…/current", reason)
         release = None if before is None else before.id
-        return _Remembered(release, False, failures=(refused,), cause=error)
+        return _Remembered(release, is_in_force=False, failures=(refused,), cause=error)
 
 
 def _is_the_same(
@@ -365,7 +365,7 @@ def _left_as_it_was(prepared: Prepared, current: Current | None) -> _Remembered:
     if releases is not None and current is not None:
         with suppress(StoreError):  # then it sends again what is there
             releases.begin(current)
-    return _Remembered(None if before is None else before.id, False)
+    return _Remembered(None if before is None else before.id, is_in_force=False)
 
 
 def _recorded(

@@ -28,9 +28,7 @@ def manifest_in_force(app_name: str, settings: Settings) -> Manifest:
         BuildError: there is no such release, or it has no manifest.
         StoreError: the store does not let us look.
     """
-    releases = Released(
-        _Reader(settings), settings.app_name or app_name, settings.prefix.strip("/")
-    )
+    releases = Released(_Reader(settings), settings.app_name or app_name, settings.key_prefix)
     record = _record(releases, settings.release)
     if record is None:
         which = "release in force" if settings.release is None else f"release {settings.release!r}"

@@ -78,7 +78,7 @@ def look(
     glance = partial(
         _look_into,
         app_name=app_name,
-        prefix=settings.prefix.strip("/"),
+        prefix=settings.key_prefix,
         key_prefixes=key_prefixes,
         closely=closely,
         trusting=trusting,

@@ -498,6 +498,16 @@ class Settings:
         fields = [field for field in FIELDS if field.name in _SERVING]
         return cls(**_values(config, {}, filled_in, environ, fields))
 
+    @property
+    def key_prefix(self) -> str:
+        """`FLASKS3_PREFIX` without slashes around it, empty when there is none."""
+        return self.prefix.strip("/")
+
+    @property
+    def key_start(self) -> str:
+        """What each key begins with: the prefix and a slash, or nothing."""
+        return f"{self.key_prefix}/" if self.key_prefix else ""
+
     def chosen(self, name: str) -> bool:
         """Returns whether somebody set the field, to whatever value."""
         return name in self.explicit

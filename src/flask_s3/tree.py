@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .assets import FileBody, Object
-from .build import Build, prefix_of
+from .build import Build
 from .errors import BuildError
 from .manifest import from_json, to_json
 from .settings import Settings
@@ -165,7 +165,7 @@ def read_tree(folder: Path, settings: Settings) -> Build:
 def _refuse_other(folder: Path, built: Build, settings: Settings) -> None:
     """Refuses a tree whose keys or names are not what the app's URLs would be."""
     for key, then, now in (
-        ("FLASKS3_PREFIX", built.prefix, prefix_of(settings)),
+        ("FLASKS3_PREFIX", built.prefix, settings.key_prefix),
         ("FLASKS3_FINGERPRINT", built.is_fingerprinted, settings.fingerprint),
     ):
         if then != now:

@@ -62,7 +62,7 @@ def base(settings: Settings) -> Base:
     """
     bucket = settings.require_bucket()
     scheme, place = _site(settings, bucket)
-    prefix = settings.prefix.strip("/")
+    prefix = settings.key_prefix
     return Base(scheme, f"{place}/{quote(prefix, _SAFE)}" if prefix else place)
 
 
@@ -198,11 +198,10 @@ class Urls:
                 nothing here (`_external`, `_method`, `_anchor`); the others are query arguments.
             codecs: as in `plain`.
         """
-        filename = values.get("filename")
-        name = None if filename is None else clean(str(filename))
-        mount = _matching(self._mounts[endpoint], values)
-        if name is None or mount is None or self._stays_local(name):
+        place = self._place(endpoint, values)
+        if place is None:
             return None
+        mount, name = place
         path = self._published(mount.path, name, codecs)
         if path is None:
             return None
@@ -212,11 +211,20 @@ class Urls:
 
     def found(self, endpoint: str, values: Mapping[str, object]) -> tuple[str, Entry] | None:
         """Returns the manifest's entry for a file, and its path in there; None when it has none."""
-        name = clean(str(values.get("filename")))
-        mount = _matching(self._mounts.get(endpoint, ()), values)
-        if self.manifest is None or name is None or mount is None or self._stays_local(name):
+        place = self._place(endpoint, values)
+        if place is None or self.manifest is None:
             return None
+        mount, name = place
         return self.manifest.find(f"{mount.path[1:]}{name}")
+
+    def _place(self, endpoint: str, values: Mapping[str, object]) -> tuple[Mount, str] | None:
+        """Returns the mount and the cleaned name that values ask for; None for Flask's own."""
+        filename = values.get("filename")
+        name = None if filename is None else clean(str(filename))
+        mount = _matching(self._mounts[endpoint], values)
+        if name is None or mount is None or self._stays_local(name):
+            return None
+        return mount, name
 
     def of_entry(self, path: str, entry: Entry, codecs: tuple[str, ...]) -> str:
         """Returns the URL of what a file of the manifest is published as."""
