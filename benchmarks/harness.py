@@ -128,6 +128,7 @@ class Result:
     name: str
     figures: tuple[Figure, ...]
     comparisons: tuple[Comparison, ...] = ()
+    alone: tuple[Summary, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,18 @@ def compare(
     return Comparison(Summary(first.name, firsts), Summary(second.name, seconds))
 
 
+def repeat(
+    command: Command,
+    rounds: int,
+    *,
+    before: Callable[[], None] = nothing,
+    after: Callable[[], None] = nothing,
+) -> Summary:
+    """One command, ``rounds`` times after one of warm-up; the hooks as in :func:`compare`."""
+    runs = [between(before, after, command) for _ in range(rounds + 1)]
+    return Summary(command.name, tuple(runs[1:]))
+
+
 def between(before: Callable[[], None], after: Callable[[], None], command: Command) -> Run:
     """One run with its hooks."""
     before()
@@ -245,7 +258,7 @@ def report(where: Machine, results: Iterable[Result]) -> str:
     ]
     for result in results:
         lines += ["", result.name, "=" * len(result.name)]
-        lines += table(RUN_TITLES, run_rows(result)) if result.comparisons else []
+        lines += table(RUN_TITLES, run_rows(result)) if result.comparisons or result.alone else []
         lines += ["", *table(FIGURE_TITLES, figure_rows(result))]
     return "\n".join(lines)
 
@@ -255,12 +268,14 @@ FIGURE_TITLES = ("figure", "value", "limit", "", "note")
 
 
 def run_rows(result: Result) -> Iterator[tuple[str, ...]]:
-    """A row a command."""
+    """A row a command; of two in turn, the first has the ratio."""
     for comparison in result.comparisons:
         low, high = min(comparison.ratios), max(comparison.ratios)
         ratio = f"{comparison.ratio:.2f} ({low:.2f} to {high:.2f})"
         yield (*summary_row(comparison.first), ratio)
         yield (*summary_row(comparison.second), "")
+    for summary in result.alone:
+        yield (*summary_row(summary), "")
 
 
 def summary_row(summary: Summary) -> tuple[str, ...]:
@@ -309,4 +324,5 @@ def result_json(result: Result) -> dict[str, object]:
         "comparisons": [
             {**asdict(c), "ratios": c.ratios, "ratio": c.ratio} for c in result.comparisons
         ],
+        "alone": [asdict(summary) for summary in result.alone],
     }

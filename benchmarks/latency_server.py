@@ -6,7 +6,8 @@ memory, no signature checks. Path style (``/bucket/key``) and host style (``buck
     python latency_server.py --port 0 --latency-ms 50 --bucket bench
 
 prints ``listening on http://127.0.0.1:PORT``. ``GET /__stats__`` answers counts per operation as
-JSON; ``POST /__reset__`` empties the store and the counts. Neither waits.
+JSON; ``POST /__reset__`` empties the store and the counts; ``POST /__save__`` remembers what the
+store holds, and ``POST /__restore__`` brings that back. None of them waits.
 """
 
 from __future__ import annotations
@@ -114,6 +115,7 @@ class Service:
         self.stats = Stats()
         self.connections: set[Connection] = set()
         self._store = Store(options.buckets, time.time)
+        self._saved = self._store.state()
         self._owed = 0.0
         self._date = (0, "")
 
@@ -135,6 +137,12 @@ class Service:
             self._store.reset()
             self.stats.reset()
             gc.collect()
+            return Answer(204)
+        if path == "/__save__":
+            self._saved = self._store.state()
+            return Answer(204)
+        if path == "/__restore__":
+            self._store.become(self._saved)
             return Answer(204)
         return None
 

@@ -1,6 +1,7 @@
 """The main job in numbers: what importing, serving and publishing cost, beside the peers.
 
-    python benchmarks/main_job.py [import|url_for|small|large|all] [--json FILE] [--rounds N]
+    python benchmarks/main_job.py [import|url_for|small|large|unchanged|releases|all]
+        [--json FILE] [--rounds N]
 
 Run it with a Python that has this project installed. ``README.md`` says what each figure is.
 """
@@ -10,16 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from http.client import HTTPConnection
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
-from urllib.parse import urlsplit
 
 from harness import (
     Command,
@@ -29,20 +25,28 @@ from harness import (
     Result,
     Summary,
     compare,
-    environment,
     fresh,
     machine,
     report,
     write_json,
 )
-from peers import Peers, call, package_versions
+from peers import call, package_versions
+from publishing import (
+    BUCKET,
+    HERE,
+    KEYS,
+    Options,
+    Server,
+    aws_environment,
+    latency_server,
+    write_app,
+)
+from releases import releases_benchmark, unchanged_benchmark
 from trees import many_small, one_large
 
 #: The command under test; ``{python}`` and ``{app}`` are filled in.
 DEPLOY = "{python} -m flask --app {app} s3 deploy --yes"
 
-HERE = Path(__file__).parent
-BUCKET = "bench"
 REPORTED = ("flask-s3", "flask", "werkzeug", "boto3", "awscrt")
 
 IMPORT_LIMIT_MS = 20.0
@@ -58,92 +62,7 @@ SAMPLES_03 = (20, 100)
 LARGE_BYTES = 2 * 1024**3
 LINK_BYTES_A_SECOND = 125_000_000  # 1 Gbit/s
 
-KEYS = {"AWS_ACCESS_KEY_ID": "benchkey", "AWS_SECRET_ACCESS_KEY": "benchsecret"}
 URL_NAMES = ("css/site.css", "js/app.js", "img/logo.svg", "vendor/a/b/c/deep.min.js")
-
-APP = """\
-import flask
-import flask_s3
-
-app = flask.Flask("bench", static_folder={folder!r}, static_url_path="/static")
-app.config.update({settings!r})
-flask_s3.FlaskS3(app)
-
-if __name__ == "__main__":
-    flask_s3.create_all(app)
-"""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What was asked for on the command line."""
-
-    benchmarks: tuple[str, ...]
-    work: Path
-    python: str
-    deploy: str
-    rounds: int | None
-    files: int
-    latency_ms: float
-    large_bytes: int
-    json: Path | None
-
-    @property
-    def peers(self) -> Peers:
-        """The peers, below the work folder."""
-        return Peers(self.work / "peers", self.python)
-
-    @property
-    def home(self) -> Path:
-        """The home folder of what is measured: emptied before each run, so every cache is cold."""
-        return self.work / "home"
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running latency server."""
-
-    url: str
-
-    def reset(self) -> None:
-        """Empty it, counts too."""
-        self._ask("POST", "/__reset__")
-
-    def stats(self) -> dict[str, object]:
-        """What ``/__stats__`` tells."""
-        found: dict[str, object] = json.loads(self._ask("GET", "/__stats__"))
-        return found
-
-    def _ask(self, method: str, path: str) -> bytes:
-        with closing(HTTPConnection(urlsplit(self.url).netloc)) as connection:
-            connection.request(method, path)
-            return connection.getresponse().read()
-
-    def expect_objects(self, count: int) -> None:
-        """Raise unless at least ``count`` objects were published."""
-        objects = self.stats()["objects"]
-        held = objects.get(BUCKET, 0) if isinstance(objects, dict) else 0
-        if held < count:
-            raise CommandFailed(f"only {held} of {count} objects are in the bucket")
-
-
-@contextmanager
-def latency_server(*arguments: str) -> Iterator[Server]:
-    """A latency server with one empty bucket, ended with the block."""
-    argv = (sys.executable, str(HERE / "latency_server.py"), "--bucket", BUCKET, *arguments)
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield Server(announced_url(process))
-        finally:
-            process.terminate()
-
-
-def announced_url(process: subprocess.Popen[str]) -> str:
-    """The URL in the server's first line."""
-    line = process.stdout.readline() if process.stdout else ""
-    if not line.startswith("listening on "):
-        raise CommandFailed("the latency server did not start")
-    return line.rpartition(" ")[2].strip()
 
 
 # import
@@ -361,24 +280,6 @@ def s5cmd_command(options: Options, server: Server, folder: Path) -> Command:
     return Command("s5cmd cp", argv, aws_environment(options) | KEYS, options.work)
 
 
-def write_app(path: Path, folder: Path, server: Server) -> Path:
-    """An app module that publishes ``folder`` to ``server`` with static keys."""
-    settings = {
-        **KEYS,
-        "FLASKS3_BUCKET_NAME": BUCKET,
-        "FLASKS3_ENDPOINT_URL": server.url,
-        "FLASKS3_REGION": "us-east-1",
-    }
-    path.write_text(APP.format(folder=str(folder), settings=settings), encoding="utf-8")
-    return path
-
-
-def aws_environment(options: Options) -> dict[str, str]:
-    """An environment without the user's AWS settings, and with an empty home."""
-    aws = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "us-east-1"}
-    return environment(options.home) | aws
-
-
 # The command
 
 BENCHMARKS: Mapping[str, Callable[[Options], Result]] = {
@@ -386,6 +287,8 @@ BENCHMARKS: Mapping[str, Callable[[Options], Result]] = {
     "url_for": url_for_benchmark,
     "small": small_benchmark,
     "large": large_benchmark,
+    "unchanged": unchanged_benchmark,
+    "releases": releases_benchmark,
 }
 
 
@@ -405,7 +308,7 @@ def run(options: Options) -> None:
 def versions(options: Options) -> Mapping[str, str]:
     """The versions of what is measured and of what it is compared with."""
     found = dict(package_versions(options.python, REPORTED))
-    if {"small", "large"} & set(options.benchmarks):
+    if {"small", "large", "unchanged"} & set(options.benchmarks):
         found["s5cmd"] = call(options.peers.s5cmd(), "version").strip()
     return found
 

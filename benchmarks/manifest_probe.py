@@ -24,8 +24,8 @@ from trees import small_name
 
 import flask_s3
 from flask_s3 import manifest_file
+from flask_s3.building.names import with_codec, with_digest
 from flask_s3.manifest import Entry, Manifest, Published, dumps
-from flask_s3.names import with_codec, with_digest
 from flask_s3.settings import Settings
 
 #: What a browser sends.

@@ -75,9 +75,9 @@ def make_venv(python: str, folder: Path, packages: Sequence[str]) -> Path:
     return inside
 
 
-def call(*argv: str) -> str:
+def call(*argv: str, env: Mapping[str, str] | None = None) -> str:
     """The output of a command; raises when it fails."""
-    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, text=True, env=env).stdout
 
 
 def run_python(python: str, code: str, *arguments: str) -> str:

@@ -44,6 +44,9 @@ STORED = (
 )
 STORED_PREFIXES = ("x-amz-meta-", "x-amz-checksum-")
 
+#: The most that one DeleteObjects may name.
+KEYS_A_DELETE = 1000
+
 #: Bucket sub-resources: what AWS answers as long as none was put. A pair is an error.
 SUBRESOURCES: Mapping[str, str | tuple[str, str]] = {
     "accelerate": "<AccelerateConfiguration/>",
@@ -166,6 +169,10 @@ class Bucket:
         if self.objects.pop(key, None):
             self._sorted = None
 
+    def copy(self) -> Bucket:
+        """One that changes by itself; the objects do not change."""
+        return Bucket(dict(self.objects), dict(self.settings), self._sorted)
+
     def keys(self) -> list[str]:
         """All keys in S3's order, that of their UTF-8 bytes (equal to that of code points)."""
         if self._sorted is None:
@@ -222,8 +229,17 @@ class Store:
 
     def reset(self) -> None:
         """Forget everything but the names of the buckets kept."""
-        self._buckets = {name: Bucket() for name in self._keep}
+        self._buckets: dict[str, Bucket] = {name: Bucket() for name in self._keep}
         self._uploads: dict[str, Upload] = {}
+
+    def state(self) -> Mapping[str, Bucket]:
+        """All buckets as they are now."""
+        return {name: bucket.copy() for name, bucket in self._buckets.items()}
+
+    def become(self, state: Mapping[str, Bucket]) -> None:
+        """Hold what ``state`` holds, and nothing else; uploads that are not complete are lost."""
+        self._buckets = {name: bucket.copy() for name, bucket in state.items()}
+        self._uploads = {}
 
     def counts(self) -> Mapping[str, int]:
         """How many objects each bucket holds."""
@@ -370,7 +386,8 @@ class Store:
         check_write(bucket.objects.get(request.key), request.headers)
         stored = replace(self._copy_source(request), modified=self._clock())
         if request.headers.get("x-amz-metadata-directive", "COPY") == "REPLACE":
-            stored = replace(stored, headers=stored_headers(request.headers))
+            headers = (*stored_headers(request.headers), *checksums(stored.headers))
+            stored = replace(stored, headers=headers)
         bucket.put(request.key, stored)
         return document("CopyObjectResult", copied(stored))
 
@@ -408,11 +425,17 @@ class Store:
     def _delete_objects(self, request: Request) -> Answer:
         bucket = self._bucket(request)
         quiet = "true" in texts(request.body, "Quiet")
-        deleted = []
-        for key in texts(request.body, "Key"):
-            bucket.remove(key)
-            deleted.append(f"<Deleted><Key>{xml(key)}</Key></Deleted>")
-        return document("DeleteResult", "" if quiet else "".join(deleted))
+        told = []
+        for key, etag in deletions(request.body):
+            name = f"<Key>{xml(key)}</Key>"
+            try:
+                check_write(bucket.objects.get(key), {"if-match": etag})
+            except S3Error as error:
+                told.append(f"<Error>{name}{error_elements(error)}</Error>")
+            else:
+                bucket.remove(key)
+                told += [] if quiet else [f"<Deleted>{name}</Deleted>"]
+        return document("DeleteResult", "".join(told))
 
     def _put_object_acl(self, request: Request) -> Answer:
         self._object(request)
@@ -703,19 +726,37 @@ def error_answer(error: S3Error, request: Request) -> Answer:
     if request.method == "HEAD" or error.status == 304:
         return Answer(error.status)
     text = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{error.code}</Code>'
-        f"<Message>{xml(error.message)}</Message><BucketName>{xml(request.bucket)}</BucketName>"
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error>'
+        f"{error_elements(error)}<BucketName>{xml(request.bucket)}</BucketName>"
         f"<Key>{xml(request.key)}</Key><RequestId>0</RequestId></Error>"
     )
     return Answer(error.status, (XML,), text.encode())
 
 
-def texts(body: Body, name: str) -> list[str]:
-    """The texts of all elements called ``name`` in a request's document.
+def error_elements(error: S3Error) -> str:
+    """What every error says of itself."""
+    return f"<Code>{error.code}</Code><Message>{xml(error.message)}</Message>"
 
-    No parser: the documents are flat, and written by SDKs.
-    """
-    document = (body.content or b"").decode()
+
+def deletions(body: Body) -> list[tuple[str, str]]:
+    """The keys that a ``DeleteObjects`` names, each with the ETag it must have, if any."""
+    objects = elements((body.content or b"").decode(), "Object")
+    if not 0 < len(objects) <= KEYS_A_DELETE:
+        raise S3Error("MalformedXML", f"Name 1 to {KEYS_A_DELETE} objects", 400)
     return [
-        html.unescape(text) for text in re.findall(f"<{name}>(.*?)</{name}>", document, re.DOTALL)
+        (html.unescape(elements(each, "Key")[0]), html.unescape("".join(elements(each, "ETag"))))
+        for each in objects
     ]
+
+
+def texts(body: Body, name: str) -> list[str]:
+    """The texts of all elements called ``name`` in a request's document."""
+    return [html.unescape(text) for text in elements((body.content or b"").decode(), name)]
+
+
+def elements(document: str, name: str) -> list[str]:
+    """What stands in the elements called ``name``.
+
+    No parser: the documents nest nothing in itself, and are written by SDKs.
+    """
+    return re.findall(f"<{name}>(.*?)</{name}>", document, re.DOTALL)

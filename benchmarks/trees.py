@@ -17,13 +17,26 @@ WORDS = ("banner", "button", "card", "footer", "grid", "header", "item", "menu",
 def many_small(folder: Path, count: int = 4000) -> Path:
     """``folder`` with ``count`` valid, nested files of 2 to 8 kB: CSS, JavaScript, SVG, PNG."""
     source = random.Random(SEED)
-    kinds = tuple(MAKERS.items())
-    for number in range(count):
-        extension, make = kinds[number % len(kinds)]
-        path = folder / small_name(number, extension)
+    makers = tuple(MAKERS.values())
+    for number, path in enumerate(small_files(folder, count)):
+        make = makers[number % len(makers)]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(make(source, source.randint(SMALLEST, LARGEST - 100)))
     return folder
+
+
+def small_files(folder: Path, count: int) -> tuple[Path, ...]:
+    """Where :func:`many_small` writes, in its order."""
+    extensions = tuple(MAKERS)
+    return tuple(
+        folder / small_name(number, extensions[number % len(extensions)]) for number in range(count)
+    )
+
+
+def one_more_line(path: Path) -> None:
+    """Other bytes; still valid in every kind of file of :func:`many_small`."""
+    with path.open("ab") as file:
+        file.write(b"\n")
 
 
 def small_name(number: int, extension: str) -> str:

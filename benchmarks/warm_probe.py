@@ -18,9 +18,9 @@ from flask import Flask
 from hash_probe import digests
 
 from flask_s3 import manifest_file
-from flask_s3.assembly import assemble
-from flask_s3.collect import Selection
-from flask_s3.serving import state_of
+from flask_s3.building.assembly import assemble
+from flask_s3.building.collect import Selection
+from flask_s3.serve.serving import state_of
 
 
 def build(app: Flask) -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 from flask import Flask
 
-from flask_s3.assembly import assemble
 from flask_s3.assets import FileBody, Level, Object
-from flask_s3.build import Build
-from flask_s3.collect import Selection
+from flask_s3.building.assembly import assemble
+from flask_s3.building.collect import Selection
+from flask_s3.building.objects import Build
 from flask_s3.manifest import Manifest
-from flask_s3.serving import state_of
+from flask_s3.serve.serving import state_of
 
 FINGERPRINTS: Mapping[str, Any] = {"FLASKS3_FINGERPRINT": True}
 

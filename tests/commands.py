@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,3 +110,33 @@ def sentences(text: str) -> str:
     text = re.sub(r"\d{8}T\d{6}Z-[0-9a-f]{8}", "RELEASE", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT[\d:]+\+00:00", "TIME", text)
     return re.sub(r"\bt\d+-\d+-[0-9a-f]{6}\b", "BUCKET", text)
+
+
+def on_a_terminal(shop: Shop, *arguments: str, types: str = "", **env: str) -> tuple[int, str]:
+    """The exit code, and all that a terminal was sent."""
+    ours, theirs = pty.openpty()
+    process = shop.start(
+        *arguments,
+        env={"TERM": "xterm-256color", "COLUMNS": "100", **env},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, types.encode())
+    shown = b""
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while select.select([ours], [], [], max(0, deadline - time.monotonic()))[0]:
+            piece = os.read(ours, 65536)
+            if not piece:
+                break
+            shown += piece
+    except OSError:  # how Linux says that nobody is there any more
+        pass
+    finally:
+        os.close(ours)
+        process.kill() if time.monotonic() >= deadline else None
+    text = shown.decode()
+    assert "Traceback" not in text, text
+    return process.wait(PATIENCE), text

@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import servers
 from flask import Flask
+from forks import Forks, forks
+from proxy import Proxy
 from servers import Server
 
 # What a developer's machine may set must not reach a test.
@@ -33,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ceph", action="store_true", help="also run against Ceph RGW")
     parser.addoption("--browser", action="store_true", help="also run in Chromium")
     parser.addoption("--npm", action="store_true", help="also run on npm's packages")
+    parser.addoption("--faults", action="store_true", help="kill 200 deploys, not just a few")
+    parser.addoption("--kills", type=int, metavar="N", help="kill N deploys: a run by hand")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,6 +65,20 @@ def seaweedfs() -> Iterator[Server]:
 def ceph() -> Iterator[Server]:
     with servers.ceph() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forks]:
+    """Runs commands in processes of their own, without a second's start each."""
+    with forks() as process:
+        yield process
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    """How many deploys are killed; the measure of all that is tried a number of times."""
+    option = request.config.getoption
+    return option("--kills") or (200 if option("--faults") else 6)
 
 
 @pytest.fixture(params=["ministack", "seaweedfs"])
@@ -149,6 +167,13 @@ def new_bucket() -> Callable[[Server], Bucket]:
 def bucket(server: Server, new_bucket: Callable[[Server], Bucket]) -> Bucket:
     """An existing bucket, made with the server's defaults, on each server in turn."""
     return new_bucket(server).create()
+
+
+@pytest.fixture
+def proxy(bucket: Bucket) -> Iterator[Proxy]:
+    """A way to the bucket on which things happen."""
+    with Proxy(bucket.server.endpoint) as between:
+        yield between
 
 
 @pytest.fixture

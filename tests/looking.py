@@ -14,7 +14,7 @@ from conftest import Bucket
 from flask import Flask
 
 from flask_s3 import PublishError, create_all
-from flask_s3.result import Result
+from flask_s3.release.result import Result
 
 ALL_USERS = "http://acs.amazonaws.com/groups/global/AllUsers"
 _http = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -11,8 +11,8 @@ import flask
 from flask import Blueprint, Flask
 
 import flask_s3
-from flask_s3.collect import Selection, collect
-from flask_s3.serving import state_of
+from flask_s3.building.collect import Selection, collect
+from flask_s3.serve.serving import state_of
 
 BUCKET = "shop-assets"
 STORE = f"https://{BUCKET}.s3.amazonaws.com"

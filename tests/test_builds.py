@@ -15,7 +15,7 @@ from conftest import write_files
 from flask import Blueprint
 
 from flask_s3 import FlaskS3Error, SettingsError
-from flask_s3.build import IMMUTABLE, SHORT
+from flask_s3.building.objects import IMMUTABLE, SHORT
 
 DIGEST = re.compile(r"\.[0-9a-f]{16}\.")
 
@@ -683,7 +683,7 @@ def test_a_vite_manifest_that_cannot_be_read_is_named_and_the_rest_is_built(make
 
 
 def test_a_file_that_changes_while_it_is_built_stops_the_build(make_app, monkeypatch):
-    from flask_s3 import assembly
+    from flask_s3.building import assembly
 
     app = make_app({"a.css": "a{}"})
     collect = assembly.collect

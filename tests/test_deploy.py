@@ -10,7 +10,7 @@ from conftest import write_files
 from flask import Blueprint
 
 from flask_s3 import SettingsError, create_all, published, publishing
-from flask_s3.store import PART_BYTES
+from flask_s3.store.protocol import PART_BYTES
 
 
 def only_modified(bucket):

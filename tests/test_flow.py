@@ -14,9 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flask_s3 import flow
 from flask_s3.errors import StoreError
-from flask_s3.flow import ATTEMPTS, Flow, Job, Outcome
+from flask_s3.store import flow
+from flask_s3.store.flow import ATTEMPTS, Flow, Job, Outcome
 
 OK = "ok"
 Result = str | BaseException

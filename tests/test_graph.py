@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flask_s3.graph import circles
+from flask_s3.building.graph import circles
 
 NODES = st.sampled_from("abcdefgh")
 GRAPHS = st.dictionaries(NODES, st.lists(NODES, max_size=5))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from faults import Answer, Proxy
+from proxy import Answer, Proxy
 
-from flask_s3 import PublishError, StoreError, assembly, create_all, deploy
-from flask_s3.collect import Selection
-from flask_s3.plan import Known
-from flask_s3.publish import Silent
-from flask_s3.releases import Releases, merged
-from flask_s3.s3 import Dialect, S3Store
-from flask_s3.serving import state_of
+from flask_s3 import PublishError, StoreError, create_all
+from flask_s3.building import assembly
+from flask_s3.release.deploy import _region_unknown_to_urls, carry_out
+from flask_s3.release.prepare import Order, prepare
+from flask_s3.release.publish import Silent
+from flask_s3.release.releases import Releases
+from flask_s3.serve.serving import state_of
+from flask_s3.store.s3 import Dialect, S3Store
 
 
 def only_modified(bucket):
@@ -37,76 +39,57 @@ def test_after_a_crash_the_next_deploy_sees_what_was_overwritten(bucket, make_ap
     assert bucket.get("static/a.js")["Body"] == b"two"
     v1 = make_app({"a.js": "one", "b.js": "same"}, bucket.config, name="shop")
 
-    prepared = deploy.prepare(v1, state_of(v1).settings(), deploy.Order())
-    result, _ = deploy.carry_out(prepared, Silent())
+    prepared = prepare(v1, state_of(v1).settings(), Order())
+    result, _ = carry_out(prepared, Silent())
 
     assert (result.uploaded, result.kept) == (("static/a.js",), ("static/b.js",))
     assert bucket.get("static/a.js")["Body"] == b"one"
-    again = deploy.prepare(v1, state_of(v1).settings(), deploy.Order())
-    assert again.remote.listed is None, "the pointer still says that a deploy is under way"
+    again = prepare(v1, state_of(v1).settings(), Order())
+    assert again.plan.puts == ()
 
 
-def test_a_deploy_that_was_overtaken_forgets_what_both_wrote_and_keeps_what_the_other_did(
-    bucket, make_app
+@pytest.mark.parametrize("fingerprints", [False, True])
+def test_a_deploy_that_was_overtaken_ends_in_force_with_exactly_its_own_objects(
+    bucket, make_app, fingerprints
 ):
-    app = make_app({"a.js": "1", "b.js": "1", "c.js": "1"}, bucket.config)
+    app = make_app({"a.js": "1", "b.js": "1", "c.js": "1"}, only_modified(bucket))
+    app.config["FLASKS3_FINGERPRINT"] = fingerprints
     create_all(app)
     folder = Path(app.static_folder)
     (folder / "a.js").write_text("ours")
     (folder / "b.js").write_text("ours")
-    ours = deploy.prepare(app, state_of(app).settings(), deploy.Order())
+    ours = prepare(app, state_of(app).settings(), Order())
+    as_they_were = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     (folder / "b.js").write_text("theirs")
     (folder / "c.js").write_text("theirs")
-    theirs = deploy.prepare(
-        app,
-        state_of(app).settings(),
-        deploy.Order(selection=Selection.of(include_hidden=False, regex="[bc]", source="")),
-    )
-    deploy.carry_out(theirs, Silent())
-    (folder / "b.js").write_text("ours")
-    os.utime(folder / "b.js", ns=(0, body_of(ours, "static/b.js").mtime_ns))
+    (folder / "d.js").write_text("theirs")
+    theirs, _ = carry_out(prepare(app, state_of(app).settings(), Order()), Silent())
+    (folder / "d.js").unlink()
+    for path, content in zip(sorted(folder.iterdir()), ("ours", "ours", "1"), strict=True):
+        path.write_text(content)
+        os.utime(path, ns=(0, as_they_were[path]))
 
-    result, _ = deploy.carry_out(ours, Silent())
+    result, _ = carry_out(ours, Silent())
 
-    assert result.warnings[-1].startswith("Another deploy of this app ended while this one ran")
-    digests = {key: entry.sha256 for key, entry in current(bucket, app).objects.items()}
-    assert digests == {
-        "static/a.js": sha256(b"ours").hexdigest(),
-        "static/c.js": sha256(b"theirs").hexdigest(),
-    }
+    assert result.failed == ()
+    assert any(text.startswith("Another deploy of this app ended") for text in result.warnings)
+    record = current(bucket, app)
+    assert (record.id, record.after) == (result.release, theirs.release)
+    digests = {key: known.sha256 for key, known in record.objects.items() if plain(key)}
+    stored = {key: bucket.get(f"static/{key}.js")["Body"] for key in "abc"}
+    assert stored == {"a": b"ours", "b": b"ours", "c": b"1"}
+    assert digests == {f"static/{n}.js": sha256(body).hexdigest() for n, body in stored.items()}
+    left = prepare(app, state_of(app).settings(), Order())
+    assert (left.plan.puts, left.remote.listed) == ((), None), "something is left to do"
 
 
-def body_of(prepared, key):
-    (body,) = [put.object.body for put in prepared.plan.puts if put.key == key]
-    return body
+def plain(key: str) -> bool:
+    return key.startswith("static/") and key.count(".") == 1
 
 
 def current(bucket, app):
     settings = state_of(app).settings()
     return Releases(S3Store(settings), app.name, "").current().record
-
-
-def known(digest: str) -> Known:
-    return Known(1, digest, 0.0, digest, {})
-
-
-A, B, C = known("a"), known("b"), known("c")
-
-
-@pytest.mark.parametrize(
-    ("ours", "base", "theirs", "written", "expected"),
-    [
-        pytest.param({"k": A}, {"k": A}, {"k": A}, (), {"k": A}, id="nobody touched it"),
-        pytest.param({"k": B}, {"k": A}, {"k": A}, "k", {"k": B}, id="we wrote it"),
-        pytest.param({"k": A}, {"k": A}, {"k": B}, (), {"k": B}, id="they wrote it"),
-        pytest.param({"k": B}, {"k": A}, {"k": C}, "k", {}, id="both wrote it"),
-        pytest.param({"k": B}, {"k": A}, {}, "k", {}, id="we wrote it, theirs failed"),
-        pytest.param({}, {}, {"k": B}, (), {"k": B}, id="they added it"),
-        pytest.param({"k": A}, {}, {}, "k", {"k": A}, id="we added it"),
-    ],
-)
-def test_two_deploys_from_one_base(ours, base, theirs, written, expected):
-    assert merged(ours, base, theirs, written) == expected
 
 
 # -- what a store turns out to accept
@@ -258,11 +241,11 @@ def test_a_file_that_vanishes_before_it_is_gzipped_fails_alone(mini_bucket, make
 def test_serving_that_does_not_know_the_region_is_warned_of(mini_bucket, make_app, monkeypatch):
     app = make_app({"a.css": "a{}"}, mini_bucket.config)
     settings = state_of(app).settings()
-    prepared = deploy.prepare(app, settings, deploy.Order())
-    aws = deploy.replace(settings, endpoint_url=None, region=None)
+    prepared = prepare(app, settings, Order())
+    aws = replace(settings, endpoint_url=None, region=None)
     prepared.remote.store.region = "eu-south-1"
 
-    (warning,) = deploy._region_unknown_to_urls(deploy.replace(prepared, settings=aws))
+    (warning,) = _region_unknown_to_urls(replace(prepared, settings=aws))
 
     assert warning == (
         "The bucket lives in eu-south-1, which serving does not know, so its URLs lead elsewhere: "

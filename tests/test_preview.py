@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from flask_s3 import preview
+from flask_s3.cli import preview
 from flask_s3.errors import FlaskS3Error, SettingsError
 
 ROOT = Path(__file__).parent.parent

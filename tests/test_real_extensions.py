@@ -13,7 +13,7 @@ import pytest
 from flask import Flask, render_template_string
 
 from flask_s3 import FlaskS3, create_all, url_for
-from flask_s3.build import IMMUTABLE
+from flask_s3.building.objects import IMMUTABLE
 from flask_s3.headers import content_type
 
 

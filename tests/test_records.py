@@ -9,12 +9,12 @@ from hashlib import sha256
 
 import pytest
 from conftest import write_files
-from faults import Answer, Proxy
 from flask import Blueprint
 from looking import published_in_part, reasons, record_in_force, records
+from proxy import Answer, Proxy
 
 from flask_s3 import PublishError, create_all
-from flask_s3.cli import s3
+from flask_s3.cli.commands import s3
 
 
 def only_modified(bucket, **config):
@@ -250,14 +250,14 @@ def test_when_the_record_cannot_be_written_the_objects_are_there_and_the_next_ru
 ):
     app = make_app({"a.css": "a", "b.css": "b"}, only_modified(bucket))
     with Proxy(bucket.server.endpoint) as proxy:
-        proxy.rule("PUT", r"/\.flask-s3/", Answer(403, "AccessDenied"))
+        proxy.rule("PUT", r"/\.flask-s3/.*/releases/", Answer(403, "AccessDenied"))
         app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
         with pytest.raises(PublishError) as caught:
             create_all(app)
     assert caught.value.result.uploaded == ("static/a.css", "static/b.css")
     assert caught.value.result.failed == (".flask-s3/…/current",)
     app.config["FLASKS3_ENDPOINT_URL"] = bucket.server.endpoint
-    assert bucket.keys(metadata=True) == ["static/a.css", "static/b.css"]
+    assert bucket.keys() == ["static/a.css", "static/b.css"]
 
     result = create_all(app)
 
@@ -313,7 +313,8 @@ def test_a_filtered_first_run_remembers_just_what_it_published(bucket, make_app)
 
 def belongs_to(app):
     return (
-        f"The app {app!r} publishes another file under this key in the same bucket: give one of "
+        f"The app {app!r} publishes another file, or other headers, under this key in the same "
+        "bucket: give one of "
         f"them its own FLASKS3_PREFIX, or, if both are the same app, set FLASKS3_APP = {app!r}."
     )
 

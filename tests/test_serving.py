@@ -19,7 +19,7 @@ import flask_s3
 from flask_s3 import FlaskS3, FlaskS3Error
 from flask_s3.errors import BuildError, MissingFile
 from flask_s3.manifest_file import write
-from flask_s3.serving import state_of
+from flask_s3.serve.serving import state_of
 
 TEXT = "body { color: red } /* long enough */\n" * 40
 FILES = {

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from serving import IN_BUCKET, STORE, asked, blueprint
 
 from flask_s3 import endpoints
-from flask_s3.collect import Selection, collect
+from flask_s3.building.collect import Selection, collect
 from flask_s3.routes import Mount, StaticRoute, may_be_static, static_route, static_routes
 from flask_s3.settings import Settings
 from flask_s3.urls import Base, Urls, base, clean, quoted

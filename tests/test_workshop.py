@@ -17,11 +17,11 @@ from building import bodies, built, index_of, names_of
 from commands import Shop
 from flask import Flask
 
-from flask_s3 import references, workshop
 from flask_s3.assets import FileBody
-from flask_s3.build import Build
+from flask_s3.building import references, workshop
+from flask_s3.building.fingerprints import Made
+from flask_s3.building.objects import Build
 from flask_s3.encodings import CODECS, Codec
-from flask_s3.fingerprints import Made
 
 TEXT = "body { color: red }\n" * 99
 FILES = {"a.css": f"@import 'b.css';{TEXT}", "b.css": TEXT, "c.js": 'import "./d.js"', "d.js": TEXT}
@@ -305,7 +305,7 @@ def test_a_build_without_encodings_leaves_what_was_compressed_before(app, work):
 def test_importing_the_extension_does_not_import_what_only_a_build_needs():
     code = (
         "import sys, flask_s3; print([m for m in ('tree_sitter', 'brotli', 'boto3', 'awscrt', "
-        "'flask_s3.workshop', 'flask_s3.build') if m in sys.modules])"
+        "'flask_s3.building.workshop', 'flask_s3.building.objects') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

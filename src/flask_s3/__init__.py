@@ -7,7 +7,7 @@ from .errors import (
     StoreError,
 )
 from .extension import FlaskS3, create_all, get_setting, published, publishing, url_for
-from .result import PublishError
+from .release.result import PublishError
 from .settings import DEFAULT_SETTINGS
 
 __all__ = [

@@ -6,6 +6,9 @@ import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+METADATA_PREFIX = ".flask-s3/"
+"""Where our own records live in a bucket: never public, and no asset's key."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:

@@ -8,12 +8,14 @@
     ├── StoreError              the store refused or could not be reached: exit code 1
     │   ├── BucketMissing       there is no such bucket
     │   └── WrongRegion         the bucket lives in another region
+    ├── ReleaseError            a release cannot be found, brought back or taken away: exit code 1
+    ├── LostRace                somebody else's release came into force first: exit code 3
     └── PublishError            (in `result.py`) something could not be published, everything else
                                 was: exit code 1
 
 A message is one sentence or two that say what happened, why, and what to do. What the store answers
 is raised as a `StoreError` that is also a `botocore.exceptions.ClientError`, as in 0.3
-(`flask_s3.s3` makes it, since importing botocore here would cost every app its start).
+(`flask_s3.store.s3` makes it, since importing botocore here would cost every app its start).
 """
 
 from __future__ import annotations
@@ -83,6 +85,16 @@ class StoreError(FlaskS3Error):
 
 class BucketMissing(StoreError):
     """There is no bucket of that name."""
+
+
+class ReleaseError(FlaskS3Error):
+    """A release cannot be found, brought back or taken away as asked."""
+
+
+class LostRace(FlaskS3Error):
+    """Somebody else's release came into force first, and ours was not to follow it."""
+
+    exit_code = 3
 
 
 class WrongRegion(StoreError):

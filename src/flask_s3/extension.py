@@ -9,12 +9,12 @@ from flask import Flask, current_app
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
-from . import helpers
-from .serving import logger, state_of
+from .serve import helpers
+from .serve.serving import logger, state_of
 from .settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from .result import Result
+    from .release.result import Result
 
 _signals = Namespace()
 publishing = _signals.signal("publishing")
@@ -124,8 +124,8 @@ def create_all(
         PublishError: some keys could not be published, everything else was; its `result` tells, its
             cause is the store's error.
     """
-    from .collect import Selection  # noqa: PLC0415  (serving never needs what publishing does)
-    from .deploy import Order  # noqa: PLC0415
+    from .building.collect import Selection  # noqa: PLC0415  (serving never needs what publishing does)
+    from .release.prepare import Order  # noqa: PLC0415
 
     settings = state_of(app).settings(
         access_key_id=user, secret_access_key=password, bucket_name=bucket_name, region=location
@@ -144,16 +144,17 @@ def create_all(
 
 
 def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: ANN401
-    from . import deploy  # noqa: PLC0415
     from .errors import StoreError  # noqa: PLC0415
-    from .publish import Silent  # noqa: PLC0415
-    from .result import PublishError  # noqa: PLC0415
-    from .s3 import client_error  # noqa: PLC0415
+    from .release.deploy import carry_out  # noqa: PLC0415
+    from .release.prepare import prepare  # noqa: PLC0415
+    from .release.publish import Silent  # noqa: PLC0415
+    from .release.result import PublishError  # noqa: PLC0415
+    from .store.s3 import client_error  # noqa: PLC0415
 
     try:
-        prepared = deploy.prepare(app, settings, order)
+        prepared = prepare(app, settings, order)
         publishing.send(app, plan=prepared.plan)
-        result, cause = deploy.carry_out(prepared, Silent())
+        result, cause = carry_out(prepared, Silent())
     except StoreError as error:
         raise client_error(error) from error
     state_of(app).forget()

@@ -451,6 +451,13 @@ class Settings:
         _count,
         "Requests in flight at the same time, at most; fewer when the store asks for it.",
     )
+    keep_releases: int = _setting(
+        "FLASKS3_KEEP_RELEASES",
+        5,
+        _count,
+        "How many releases `flask s3 prune` keeps at the least, the one in force included; in each "
+        "of them, every fingerprinted URL goes on working.",
+    )
     # -- not settings of their own
     explicit: frozenset[str] = dataclasses.field(default=frozenset())
     ca_bundle: str | None = dataclasses.field(default=None)

@@ -7,10 +7,10 @@ import shlex
 
 import pytest
 from conftest import write_files
-from faults import Answer as Fault
-from faults import Proxy
 from flask import Blueprint
 from looking import ALL_USERS, anonymous_statuses, anonymously, answer_of, records
+from proxy import Answer as Fault
+from proxy import Proxy
 
 from flask_s3 import create_all
 
@@ -413,8 +413,9 @@ def test_the_result_says_what_an_existing_bucket_lacks_and_why(mini_bucket, make
     (text,) = result.warnings
     assert text.partition(" aws ")[0] == (
         f"Browsers cannot read what was published: {url} answers HTTP 403, since ACLs are disabled "
-        "on the bucket (AWS's default), and a deploy never changes an existing bucket's policy. To "
-        "let anybody read the static files, merge this into the bucket's policy:"
+        "on the bucket (AWS's default), and a deploy never changes an existing bucket's policy, "
+        "which put-bucket-policy replaces as a whole. To let anybody read the static files, merge "
+        "this into the bucket's policy:"
     )
 
 

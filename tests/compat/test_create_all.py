@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import pytest
 from botocore.exceptions import ClientError
-from faults import Proxy
 from looking import published_in_part, reasons
+from proxy import Proxy
 
 from flask_s3 import (
     CredentialsError,
@@ -24,7 +24,7 @@ from flask_s3 import (
     StoreError,
     create_all,
 )
-from flask_s3.result import Result
+from flask_s3.release.result import Result
 
 
 def test_create_all_has_the_parameters_of_0_3_in_the_same_order_with_the_same_defaults():

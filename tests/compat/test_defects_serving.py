@@ -23,8 +23,8 @@ from serving import (
 from werkzeug.routing import BuildError
 
 from flask_s3 import FlaskS3
-from flask_s3.collect import Selection, collect
-from flask_s3.serving import state_of
+from flask_s3.building.collect import Selection, collect
+from flask_s3.serve.serving import state_of
 
 CSS = {"a.css": "a{}"}
 

@@ -335,7 +335,7 @@ FlaskS3(app)
 app.add_url_rule("/", "page", lambda: render_template_string(
     "{{{{ url_for('static', filename='a b.css', v=1) }}}} {{{{ url_for('page') }}}}"))
 print(app.test_client().get("/").text)
-heavy = ["boto3", "botocore", "awscrt", "pathspec", "rich", "asyncio", "flask_s3.deploy"]
+heavy = ["boto3", "botocore", "awscrt", "pathspec", "rich", "asyncio", "flask_s3.release.deploy"]
 print([name for name in heavy if name in sys.modules])
 """
     run = subprocess.run(

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_s3.references import css
-from flask_s3.references.reference import Found, rewrite
+from flask_s3.building.references import css
+from flask_s3.building.references.reference import Found, rewrite
 
 _MARKED = re.compile(rb"<<(.*?)>>", re.DOTALL)
 _NEW = b"img/new-1a2b.png"

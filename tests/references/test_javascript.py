@@ -9,8 +9,8 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from flask_s3.references.javascript import find
-from flask_s3.references.reference import Found, Reference, rewrite
+from flask_s3.building.references.javascript import find
+from flask_s3.building.references.reference import Found, Reference, rewrite
 
 _FOUND = {
     "import": (b'import x from "./a.js";', ["./a.js"]),
@@ -385,7 +385,7 @@ def test_any_bytes_have_references_in_order_apart_and_inside_the_region(data, st
 
 def test_serving_would_wait_for_a_parser():
     program = (
-        "import sys; from flask_s3.references.javascript import find; find(b'a()');"
+        "import sys; from flask_s3.building.references.javascript import find; find(b'a()');"
         "sys.exit(any('tree_sitter' in name for name in sys.modules))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_s3.references.markup import find_html, find_svg
-from flask_s3.references.reference import Found, Reference, rewrite
+from flask_s3.building.references.markup import find_html, find_svg
+from flask_s3.building.references.reference import Found, Reference, rewrite
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">%b</svg>'
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_s3.references.reference import Reference, rewrite
-from flask_s3.references.sourcemap import Edit, edits_of, shift
+from flask_s3.building.references.reference import Reference, rewrite
+from flask_s3.building.references.sourcemap import Edit, edits_of, shift
 
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flask_s3.references.reference import Found, rewrite
-from flask_s3.references.webmanifest import find
+from flask_s3.building.references.reference import Found, rewrite
+from flask_s3.building.references.webmanifest import find
 
 # The manifest, what it names, the manifest with `/new` instead of it.
 IMAGES = {

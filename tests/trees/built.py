@@ -18,13 +18,13 @@ from flask import Flask
 from locks import locked
 
 from flask_s3 import FlaskS3
-from flask_s3.assembly import assemble
 from flask_s3.assets import Level
-from flask_s3.collect import Selection, collect
-from flask_s3.references import language
-from flask_s3.serving import state_of
-from flask_s3.tree import write_tree
-from flask_s3.workshop import FOLDER, Workshop
+from flask_s3.building.assembly import assemble
+from flask_s3.building.collect import Selection, collect
+from flask_s3.building.references import language
+from flask_s3.building.tree import write_tree
+from flask_s3.building.workshop import FOLDER, Workshop
+from flask_s3.serve.serving import state_of
 
 LEFT_OUT: Mapping[str, Sequence[str]] = {
     "@fortawesome/fontawesome-free": ("/metadata/", "/scss/", "/sprites-full/", "/svgs-full/"),

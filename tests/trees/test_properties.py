@@ -18,10 +18,10 @@ from built import app_of, beside
 from conftest import write_files
 from hypothesis import strategies as st
 
-from flask_s3.assembly import assemble
 from flask_s3.assets import Body, FileBody
-from flask_s3.collect import Selection
-from flask_s3.serving import state_of
+from flask_s3.building.assembly import assemble
+from flask_s3.building.collect import Selection
+from flask_s3.serve.serving import state_of
 
 _KEPT = "-B3xZ9k_a"
 """What a bundler writes into a name."""

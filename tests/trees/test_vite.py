@@ -15,7 +15,7 @@ from conftest import write_files
 from flask import Flask
 
 from flask_s3 import FlaskS3, create_all, url_for
-from flask_s3.build import IMMUTABLE
+from flask_s3.building.objects import IMMUTABLE
 
 pytestmark = pytest.mark.npm
 

@@ -1,0 +1,1 @@
+"""`flask s3 …`: commands, and what people read of them."""

@@ -1,0 +1,1 @@
+"""From objects to a release: what is to be done, doing it, and remembering it."""

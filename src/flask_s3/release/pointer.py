@@ -1,0 +1,190 @@
+"""The pointer: one small object that says which release is in force, moved by conditional writes.
+
+Each write carries an id of its own, so that no two states have the same ETag, and a writer whose
+answer was lost on its way finds out whether the pointer is as it left it (Amazon S3 User Guide,
+"How to prevent object overwrites with conditional writes").
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from ..errors import StoreError
+from ..store.protocol import Condition, Fetched, Reads, Store
+from .records import VERSION, is_id, loads
+
+JSON = {"content-type": "application/json", "cache-control": "no-store"}
+_ATTEMPTS = 5
+# Refusals after which nothing was written; after any other error it is looked whether it was.
+_CERTAIN = frozenset({400, 401, 403, 405, 411, 413})
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the pointer says.
+
+    Attributes:
+        release: the id of the release in force; None when there is none (any more), or what stands
+            there cannot be read.
+        unfinished: whose deploys began to overwrite objects, or to let plain names follow, and have
+            not said that they came to an end.
+        modified: when the last plain name of the release was written, in seconds since the epoch.
+        sweep: the id of the sweep that is under way: objects are being deleted.
+        swept: the id of the last sweep that came to an end.
+        readable: whether a published object was found to be readable by anybody.
+        acls: whether objects are sent with ACLs, which the bucket may have disabled.
+        conditions: whether the store obeys the conditions of conditional writes.
+        id: of this state alone.
+    """
+
+    release: str | None = None
+    unfinished: tuple[str, ...] = ()
+    modified: float = 0.0
+    sweep: str | None = None
+    swept: str | None = None
+    readable: bool = False
+    acls: bool = True
+    conditions: bool = True
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def changed(self, **changes: Any) -> State:  # noqa: ANN401
+        """Returns a state that differs in this."""
+        return replace(self, **changes, id=secrets.token_hex(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """The pointer as it stands.
+
+    Attributes:
+        state: what it says.
+        etag: its own, for the next conditional write.
+        age: for how many seconds it has stood so, by the store's clock.
+    """
+
+    state: State
+    etag: str
+    age: float = 0.0
+
+
+class Overtaken(Exception):
+    """Somebody else moved the pointer since it was read.
+
+    Attributes:
+        stand: as they left it; None when it is gone.
+    """
+
+    def __init__(self, stand: Stand | None) -> None:
+        super().__init__("somebody else moved the pointer")
+        self.stand = stand
+
+
+def read(store: Reads, key: str) -> Stand | None:
+    """Returns the pointer under a key, None when there is none.
+
+    Raises:
+        StoreError: the store does not let us look.
+    """
+    fetched = store.get(key)
+    return None if fetched is None else _stand(fetched)
+
+
+def move(store: Store, key: str, state: State, after: Stand | None) -> Stand:
+    """Writes the pointer where nobody moved it since it was read; returns it as it stands now.
+
+    Where the store refuses conditions, it is written without, and the state says so.
+
+    Raises:
+        Overtaken: somebody moved it.
+        StoreError: it could not be written.
+    """
+    if after is not None and not after.state.conditions:
+        there = read(store, key)
+        if there is None or there.state.id != after.state.id:
+            raise Overtaken(there)
+        return write_anyhow(store, key, state.changed(conditions=False))
+    condition = Condition(None if after is None else after.etag)
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _written(store, key, state, condition)
+        except StoreError as error:
+            if error.status in _CERTAIN:
+                raise
+            there = read(store, key)
+            if there is not None and there.state.id == state.id:
+                return there  # ours: the answer was lost on its way
+            if (None if there is None else there.etag) != condition.etag:
+                raise Overtaken(there) from error
+            if error.status == 501 or (error.status == 412 and attempt > 1):
+                return write_anyhow(store, key, state.changed(conditions=False))
+            if error.status not in {404, 409, 412} or attempt == _ATTEMPTS:
+                raise
+    raise AssertionError
+
+
+def write_anyhow(store: Store, key: str, state: State) -> Stand:
+    """Writes the pointer whatever it says; returns it as it stands now."""
+    return _written(store, key, state, None)
+
+
+def write_first(store: Store, key: str, data: bytes) -> None:
+    """Writes one of our objects, under whose random name there is none yet.
+
+    Raises:
+        StoreError: it could not be written.
+    """
+    try:
+        store.write(key, data, JSON, Condition(None))
+    except StoreError as error:
+        if error.status not in {412, 501}:
+            raise
+        # What is there is ours, and the first answer was lost on its way; or the store knows no
+        # conditions.
+        if store.get(key) is None:
+            store.write(key, data, JSON, None)
+
+
+def obeys_conditions(store: Store, key: str, stand: Stand) -> bool:
+    """Returns whether the store refuses what the condition of a write rules out.
+
+    Asked by writing the pointer as it is: nothing changes where it is not refused. Where there is
+    no telling, it is taken for one that does.
+    """
+    for condition in (Condition(None), Condition("0" * 32)):
+        try:
+            _written(store, key, stand.state, condition)
+        except StoreError as error:
+            if error.status == 501:
+                return False
+        else:
+            return False
+    return True
+
+
+def _written(store: Store, key: str, state: State, condition: Condition | None) -> Stand:
+    data = json.dumps({"version": VERSION, **asdict(state)}).encode()
+    return Stand(state, store.write(key, data, JSON, condition).etag)
+
+
+def _stand(fetched: Fetched) -> Stand:
+    value = loads(fetched.body)
+    unfinished, modified = value.get("unfinished"), value.get("modified")
+    state = State(
+        release=_id(value.get("release")),
+        unfinished=tuple(map(str, unfinished)) if isinstance(unfinished, list) else (),
+        modified=float(modified) if isinstance(modified, int | float) else 0.0,
+        sweep=_id(value.get("sweep")),
+        swept=_id(value.get("swept")),
+        readable=value.get("readable") is True,
+        acls=value.get("acls") is not False,
+        conditions=value.get("conditions") is not False,
+        id=str(value.get("id")),
+    )
+    return Stand(state, fetched.etag, fetched.age)
+
+
+def _id(value: object) -> str | None:
+    return str(value) if is_id(value) else None

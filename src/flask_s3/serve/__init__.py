@@ -1,0 +1,1 @@
+"""From a file's name to its URL, while an app serves."""

@@ -1,0 +1,1 @@
+"""The bucket: the protocol that the others know it by, and S3 behind it."""
