@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from datetime import datetime, timedelta, timezone
 from xml.sax.saxutils import escape
@@ -11,6 +12,8 @@ from commands import Shop, on_a_terminal
 from proxy import Answer, Proxy
 from steps import Site, site
 
+from flask_s3.release import pointer, sweeps
+from flask_s3.release import releases as releases_module
 from flask_s3.release.records import Sweep
 from flask_s3.release.remote import releases_of
 from flask_s3.serve.serving import state_of
@@ -205,6 +208,57 @@ def test_a_release_that_never_came_into_force_goes_when_it_is_old(mine):
     assert "(it never came into force)" in shown
     assert not mine.bucket.keys("static/c.")
     assert (mine.releases(), mine.is_whole()) == ([kept], True)
+
+
+class Clock:
+    """Tells the time, a minute later each time."""
+
+    def __init__(self, minutes) -> None:
+        self._minutes = minutes
+
+    def now(self, _zone) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=timezone.utc) + timedelta(minutes=next(self._minutes))
+
+
+@pytest.mark.parametrize("left", [None, b"no JSON"], ids=["lost", "damaged"])
+def test_a_lost_pointer_does_not_make_old_releases_prey(mine, left, monkeypatch):
+    """Pages of the release that was in force until a moment ago are open."""
+    minutes = itertools.count()
+    monkeypatch.setattr(
+        releases_module, "datetime", Clock(minutes)
+    )  # ids tell seconds, and sort by them
+    first, second = several(mine, 2)
+    place = {"Bucket": mine.bucket.name, "Key": f"{mine.folder}current"}
+    if left is None:
+        mine.bucket.client.delete_object(**place)
+    else:
+        mine.bucket.client.put_object(**place, Body=left)
+    assert "unknown, of 2" in mine.run("status").stdout
+    assert "nothing tells which is in use" in mine.run("prune", *NOW, code=1).stderr
+
+    deployed = mine.run("deploy")
+    third = mine.deploy({"a.css": "after that"})
+
+    assert "is lost or unreadable" in deployed.stderr
+    assert mine.releases()[-2:] == [second, first]
+    mine.run("prune", "--keep", "10", *NOW)
+    assert keys_of(mine, first, second, third) <= objects(mine)
+
+
+def test_a_prune_that_lives_is_not_taken_for_dead_by_those_who_wait(mine, monkeypatch):
+    several(mine, 2)
+    ours, _ = releases_of(state_of(mine.app).settings(), mine.app.name)
+    theirs, _ = releases_of(state_of(mine.app).settings(), mine.app.name)
+    swept = ours.sweeps.begin(Sweep("alive", (), ()), ours.current().stand)
+    monkeypatch.setattr(sweeps, "LEASE", -1.0)
+    waited = pointer.read(theirs._store, theirs._pointer)
+    ours.sweeps.touch(swept)
+    looks = iter([waited, None])
+    monkeypatch.setattr(theirs.sweeps, "_last", lambda _folder: next(looks))
+
+    theirs.sweeps.wait()
+
+    assert mine.state()["sweep"] == "alive"
 
 
 def test_without_fingerprints_old_records_go_and_files_stay(mine):

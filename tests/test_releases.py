@@ -344,6 +344,65 @@ def test_a_rollback_first_ends_what_a_dead_deploy_left(mine):
     assert mine.is_whole()
 
 
+def test_a_rollback_that_died_is_finished_by_the_next_one(mine):
+    """It goes no further back, and publishes nothing of the files at hand."""
+    first = mine.deploy()
+    mine.deploy({"a.css": "2", "b.png": "2"})
+    mine.deploy({"a.css": "3", "b.png": "3"})
+    with Proxy(mine.bucket.server.endpoint) as proxy:
+        mine.app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+        proxy.rule("PUT", r"/static/\w+\.\w+$", Answer(403, "AccessDenied"))
+        told = mine.run("rollback", first, code=1).stderr
+    mine.app.config.update(mine.bucket.config)
+    assert "could not be written: `flask s3 rollback` once more goes on with them." in told
+    assert "Behind    3 plain names" in mine.run("status").stdout
+
+    mine.run("rollback")
+
+    assert mine.bucket.get("static/a.css")["Body"] == b"a{color:red}"
+    assert mine.is_whole()
+    assert mine.state()["unfinished"] == []
+
+
+def test_what_only_repaired_the_bucket_is_no_release_to_go_back_to(mine):
+    mine.deploy()
+    bad = mine.deploy({"a.css": "bad"})
+    gone = old_name(mine, bad, "static/a.css")
+    mine.backdate(gone)
+    mine.bucket.client.delete_object(Bucket=mine.bucket.name, Key=gone)
+    mine.run("deploy", "--verify-remote")
+    assert mine.in_force() != bad
+
+    mine.run("rollback")
+
+    assert mine.bucket.get("static/a.css")["Body"] == b"a{color:red}"
+
+
+def test_a_deploy_says_that_it_replaces_what_was_brought_back(mine):
+    first = mine.deploy()
+    mine.deploy({"a.css": "2"})
+    mine.run("rollback")
+
+    told = mine.run("deploy").stderr
+
+    assert f"Release {first} had been brought back by a rollback: a deploy replaces it." in told
+
+
+def test_switching_fingerprints_off_after_a_deploy_died_works(mine):
+    mine.deploy()
+    with Proxy(mine.bucket.server.endpoint) as proxy:
+        mine.app.config["FLASKS3_ENDPOINT_URL"] = proxy.endpoint
+        proxy.rule("PUT", r"/static/\w+\.\w+$", Answer(403, "AccessDenied"))
+        mine.deploy({"a.css": "2", "b.png": "2"}, code=1)
+    mine.app.config.update(mine.bucket.config)
+    mine.app.config["FLASKS3_FINGERPRINT"] = False
+
+    mine.deploy({"a.css": "3"})
+
+    assert mine.bucket.get("static/a.css")["Body"] == b"3"
+    assert mine.is_whole()
+
+
 def test_a_rollback_gives_way_to_a_deploy_that_comes_first(mine):
     mine.deploy()
     mine.deploy({"a.css": "2"})

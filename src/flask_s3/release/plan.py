@@ -113,19 +113,21 @@ def everything(objects: Iterable[Object], refusals: Iterable[Refuse], reason: st
     return Plan(tuple(Put(o, reason) for o in objects if o.key not in no), (), refused)
 
 
-def without_sending(plan: Plan) -> Plan:
+def without_sending(plan: Plan, unless: Container[str]) -> Plan:
     """Returns the plan in which what lacks only headers is copied onto itself.
 
     Args:
         plan: made of a listing, so that what it takes to be there is there.
+        unless: keys of which it only takes what will be there.
     """
-    puts = (
-        replace(put, object=replace(put.object, copy_of=put.key))
-        if put.only_headers and put.object.copy_of is None and put.object.body.size <= LARGEST_COPY
-        else put
-        for put in plan.puts
-    )
-    return replace(plan, puts=tuple(puts))
+
+    def copied(put: Put) -> Put:
+        is_there = put.only_headers and put.key not in unless
+        if not is_there or put.object.copy_of or put.object.body.size > LARGEST_COPY:
+            return put
+        return replace(put, object=replace(put.object, copy_of=put.key))
+
+    return replace(plan, puts=tuple(map(copied, plan.puts)))
 
 
 def unfinished(

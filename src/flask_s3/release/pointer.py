@@ -50,6 +50,11 @@ class State:
     conditions: bool = True
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether what stands there is none of our states."""
+        return not self.id
+
     def changed(self, **changes: Any) -> State:  # noqa: ANN401
         """Returns a state that differs in this."""
         return replace(self, **changes, id=secrets.token_hex(8))
@@ -171,6 +176,8 @@ def _written(store: Store, key: str, state: State, condition: Condition | None) 
 
 def _stand(fetched: Fetched) -> Stand:
     value = loads(fetched.body)
+    if value.get("version") != VERSION:
+        return Stand(State(id=""), fetched.etag, fetched.age)
     unfinished, modified = value.get("unfinished"), value.get("modified")
     state = State(
         release=_id(value.get("release")),

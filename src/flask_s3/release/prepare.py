@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..store.protocol import Known
 from .following import known_after, left_unfinished
 from .plan import Plan, changes, everything, with_bodies, without_foreign, without_sending
-from .releases import warnings_of
+from .releases import Current, Releases, warnings_of
 from .remote import Remote, held_by, look
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _plan(
     if _may_be_others(plan, build):
         plan = without_foreign(plan, _foreign(remote))
     if remote.listed is not None:
-        plan = without_sending(plan)
+        plan = without_sending(plan, {put.key for put in first})
     # What the plan overwrites at once anyway need not be finished before.
     at_once = {put.key for put in plan.puts if not put.object.follows}
     first = tuple(put for put in first if put.key not in at_once)
@@ -198,10 +198,16 @@ def _lost(remote: Remote) -> list[str]:
     warnings = [] if remote.current is None else warnings_of(remote.current, remote.store.address)
     if remote.record is not None and remote.record.restores is not None:
         warnings.append(_BROUGHT_BACK.format(remote.record.restores))
-    is_named = remote.current is not None and remote.current.release is not None
-    if remote.record is None and (is_named or remote.releases.newest() is not None):
+    if remote.record is None and _is_lost(remote.current, remote.releases):
         warnings.append(_RECORD_LOST + (_EVERYTHING if remote.listed is None else _FROM_LISTING))
     return warnings
+
+
+def _is_lost(current: Current | None, releases: Releases) -> bool:
+    """Returns whether there was a release in force, though there is no record of it."""
+    if current is None or current.stand.state.is_damaged:
+        return releases.newest() is not None
+    return current.release is not None
 
 
 _BROUGHT_BACK = "Release {} had been brought back by a rollback: a deploy replaces it."

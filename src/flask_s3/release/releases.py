@@ -213,11 +213,7 @@ class Releases(Released):
         restores: str | None = None,
         commit: str | None = None,
     ) -> Record:
-        """Returns a record of this moment, with an id that no other has.
-
-        Where the pointer was lost, it comes after the newest release of which there is a record: no
-        prune may take those for releases that were never in force.
-        """
+        """Returns a record of this moment, with an id that no other has."""
         now = datetime.now(timezone.utc)
         return Record(
             id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
@@ -227,7 +223,7 @@ class Releases(Released):
             objects=objects,
             manifest=manifest,
             copies=copies,
-            after=after.release or self.newest(),
+            after=after.release,
             restores=restores,
             commit=commit,
         )
@@ -236,6 +232,9 @@ class Releases(Released):
         """Notes at the pointer that somebody is at work whose objects no record holds yet.
 
         Should that one die half way, the next one sees it and looks at what is really there.
+
+        Where the pointer is lost, what follows comes after the newest release of which there is a
+        record: no prune may take the old ones for releases that were never in force.
 
         Args:
             current: the release in force; None before the first, when the pointer is made.
@@ -246,8 +245,11 @@ class Releases(Released):
         """
         self.is_noted = True
         if current is None:
-            stand = self._moved(State(unfinished=(self._token,)), None)
-            return Current(self._probed(stand), None)
+            made = State(release=self.newest(), unfinished=(self._token,))
+            return Current(self._probed(self._moved(made, None)), None)
+        if current.stand.state.is_damaged:
+            made = State(release=self.newest(), unfinished=(self._token,))
+            return Current(self._moved(made, current.stand), None)
         while self._token not in (state := current.stand.state).unfinished:
             noted = state.changed(unfinished=(*state.unfinished, self._token))
             try:

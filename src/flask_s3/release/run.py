@@ -204,7 +204,8 @@ class Run:
             raise Overtaken(current.stand)
         manifest, copies = _manifest(prepared.build), _copies(prepared.objects, objects)
         try:
-            current = current or releases.begin(None)
+            if current is None or current.stand.state.is_damaged:
+                current = releases.begin(current)
             if before is not None:
                 same = _is_the_same(before, objects, manifest, copies)
                 if same and not then.puts and not current.unfinished:
