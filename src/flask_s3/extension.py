@@ -120,7 +120,7 @@ def create_all(
         SettingsError: (a `ValueError`) a setting or argument cannot work; nothing was published.
         StoreError: (also a `botocore.exceptions.ClientError` where the store answered) the store
             did not let us look or remember.
-        KeyboardInterrupt: Ctrl-C; what was in flight was finished and recorded.
+        KeyboardInterrupt: Ctrl-C; what was in flight was finished, and the next one goes on.
         PublishError: some keys could not be published, everything else was; its `result` tells, its
             cause is the store's error.
     """

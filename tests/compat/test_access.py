@@ -129,6 +129,13 @@ def shop(make_app, bucket, **options):
     return make_app({"css/a.css": "a{}"}, bucket.config, **options)
 
 
+def of_access(bucket, result):
+    """The warnings, but for the one of a store whose If-Match never matches: Ceph RGW 16."""
+    if bucket.server.name != "ceph":
+        return result.warnings
+    return tuple(text for text in result.warnings if "conditional writes" not in text)
+
+
 def admin_blueprint(tmp_path):
     write_files(tmp_path / "admin" / "static", {"b.js": "b"})
     return Blueprint("admin", "admin", static_folder="static", root_path=str(tmp_path / "admin"))
@@ -154,7 +161,7 @@ def test_a_missing_bucket_that_was_created_can_be_read_and_nothing_is_left_to_do
     result = create_all(shop(make_app, bucket))
 
     assert anonymously(bucket, "static/css/a.css").body == b"a{}"
-    assert result.warnings == ()
+    assert of_access(bucket, result) == ()
 
 
 @pytest.mark.parametrize(
@@ -208,7 +215,7 @@ def test_where_acls_are_enabled_objects_get_public_read_and_anybody_can_read_the
     assert grants(acl_bucket, "static/css/a.css") == [(ALL_USERS, "READ")]
     assert anonymously(acl_bucket, "static/css/a.css").body == b"a{}"
     assert statements(acl_bucket) is None
-    assert result.warnings == ()
+    assert of_access(acl_bucket, result) == ()
 
 
 def test_where_acls_are_enabled_our_records_stay_private(acl_bucket, make_app):
@@ -442,7 +449,7 @@ def test_with_put_bucket_acl_off_no_object_gets_an_acl(acl_bucket, make_app):
 
     assert grants(acl_bucket, "static/css/a.css") == []
     assert anonymously(acl_bucket, "static/css/a.css").status == 403
-    assert result.warnings == ()
+    assert of_access(acl_bucket, result) == ()
 
 
 def test_with_put_bucket_acl_off_a_bucket_that_we_created_gets_no_policy_and_stays_closed(
@@ -455,7 +462,7 @@ def test_with_put_bucket_acl_off_a_bucket_that_we_created_gets_no_policy_and_sta
 
     assert everything_about_access(bucket) == everything_about_access(untouched)
     assert anonymously(bucket, "static/css/a.css").status == 403
-    assert result.warnings == ()
+    assert of_access(bucket, result) == ()
 
 
 # -- refusals

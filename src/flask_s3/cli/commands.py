@@ -1,4 +1,4 @@
-"""`flask s3 …`: thin commands over `deploy`.
+"""`flask s3 …`: thin commands.
 
 Exit codes: 0 done; 1 something could not be done (each is named, and everything else was); 2 wrong
 usage or settings; 3 somebody else's release came first; 130 interrupted.

@@ -14,7 +14,7 @@ from ..store import bucket
 from .prepare import Prepared
 from .publish import Progress
 from .result import Result
-from .run import Outcome, Run
+from .run import InForce, Run
 
 
 def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception | None]:
@@ -77,7 +77,7 @@ def _region_unknown_to_urls(prepared: Prepared) -> list[str]:
     return [text]
 
 
-def _write_manifest(prepared: Prepared, outcome: Outcome) -> list[Refuse]:
+def _write_manifest(prepared: Prepared, outcome: InForce) -> list[Refuse]:
     """Writes the manifest that the app serves by, once the release is in force."""
     settings = prepared.settings
     if not settings.fingerprint or settings.manifest == BUCKET or prepared.order.frozen:

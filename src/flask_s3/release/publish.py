@@ -75,6 +75,8 @@ class Published:
         failures: which keys failed, and why; what stands there is not known.
         unsent: keys that were never tried; what stood there stands there still.
         bytes: how many were sent.
+        cause: the first error of the store.
+        interrupted: whether Ctrl-C kept it from going on.
     """
 
     stored: dict[str, Known] = field(default_factory=dict)

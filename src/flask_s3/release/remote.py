@@ -71,10 +71,10 @@ class Remote:
         Raises:
             StoreError: the store does not let us look.
         """
-        if self.releases is None:
-            return self
-        current = self.releases.settled()
-        self.releases.watch_others()
+        current = None
+        if self.releases is not None:
+            current = self.releases.settled()
+            self.releases.watch_others()
         return replace(self, current=current, listed=self.listing(), bucket_missing=False)
 
     def listing(self) -> dict[str, Listed]:

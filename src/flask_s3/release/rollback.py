@@ -90,10 +90,10 @@ def _is_half_done(remote: Remote, releases: Releases) -> bool:
     record, current = remote.record, remote.current
     if record is None or record.restores is None or current is None or not current.unfinished:
         return False
-    return bool(left_unfinished(_looked_at(remote, releases, record)))
+    return bool(left_unfinished(_listed(remote, releases, record)))
 
 
-def _looked_at(remote: Remote, releases: Releases, record: Record) -> Remote:
+def _listed(remote: Remote, releases: Releases, record: Record) -> Remote:
     """Returns the store, with a listing of where a release's objects are."""
     folders = _folders(record.objects, record.prefix)
     looked = replace(remote, prefixes=(*folders, releases.bodies)).again()
@@ -123,7 +123,7 @@ def _chosen(
 def _rollback(
     settings: Settings, remote: Remote, releases: Releases, target: Record, started: float
 ) -> Rollback:
-    found, remote = remote, _looked_at(remote, releases, target)
+    found, remote = remote, _listed(remote, releases, target)
     current = _still_in_force(found, remote)
     objects = tuple(objects_of(target, releases.fetch))
     known = held_by(remote, objects, target.objects)

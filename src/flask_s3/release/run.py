@@ -47,7 +47,7 @@ _TOO_OFTEN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class InForce:
     """What is in force after a round of publishing, and what came up when it was recorded.
 
     Attributes:
@@ -85,7 +85,7 @@ class Run:
         self._progress = progress
         self._readable = False
 
-    def to_the_end(self) -> Outcome:
+    def to_the_end(self) -> InForce:
         """Does all of it.
 
         Raises:
@@ -98,7 +98,7 @@ class Run:
             if releases is not None and releases.is_noted:
                 releases.leave_unfinished()
 
-    def _rounds(self) -> Outcome:
+    def _rounds(self) -> InForce:
         for _ in range(_ROUNDS):
             try:
                 return self._round()
@@ -113,7 +113,7 @@ class Run:
         """Whether something went wrong, so that nothing more is sent."""
         return self.published.interrupted or bool(self.published.failures or self.not_sent)
 
-    def _round(self) -> Outcome:
+    def _round(self) -> InForce:
         """Publishes what is left to do.
 
         Raises:
@@ -150,7 +150,7 @@ class Run:
         remote = self.prepared.remote
         if remote.releases is None or not self.prepared.plan.puts:
             return remote.current
-        remote.releases.watched()
+        remote.releases.watched()  # before anything is counted on that other apps may delete
         if remote.current is not None and remote.record is not None:
             overwrites = any(put.key in remote.record.objects for put in plan.puts)
             if not overwrites and plan.bytes < _WORTH_LOOKING:
@@ -182,12 +182,12 @@ class Run:
         current = self.prepared.remote.current
         if self._readable or (current is not None and current.stand.state.readable):
             return
-        in_the_way = _unreadable(self.prepared, self.published)
+        in_the_way = _in_the_way(self.prepared, self.published)
         if in_the_way is not None:
             self.warnings += in_the_way
             self._readable = not in_the_way
 
-    def _recorded(self, published: Published, then: Plan, current: Current | None) -> Outcome:
+    def _recorded(self, published: Published, then: Plan, current: Current | None) -> InForce:
         """Records the new release unless nothing changed.
 
         Raises:
@@ -199,7 +199,7 @@ class Run:
             return self._left_as_it_was()
         objects = _objects_now(prepared, published, then)
         if releases is None or (before is None and not objects):
-            return Outcome(None)
+            return InForce(None)
         if current is not None and current.stand.state.sweep is not None:
             raise Overtaken(current.stand)
         manifest, copies = _manifest(prepared.build), _copies(prepared.objects, objects)
@@ -209,10 +209,10 @@ class Run:
             if before is not None:
                 same = _is_the_same(before, objects, manifest, copies)
                 if same and not then.puts and not current.unfinished:
-                    return Outcome(before.id)
+                    return InForce(before.id)
                 if same:
                     noted = releases.begin(current) if then.puts else current
-                    return Outcome(before.id, current=noted, copies=copies.keys())
+                    return InForce(before.id, current=noted, copies=copies.keys())
             commit = commit_of(prepared.app.root_path)
             record = releases.new_record(objects, manifest, copies, current, commit=commit)
             follows = bool(then.puts)
@@ -223,7 +223,7 @@ class Run:
         except StoreError as error:
             return self._not_recorded(str(error), error)
         self.warnings += warnings_of(moved, prepared.remote.store.address)
-        return Outcome(record.id, current=moved if follows else None, copies=copies.keys())
+        return InForce(record.id, current=moved if follows else None, copies=copies.keys())
 
     def _learned(self) -> dict[str, bool]:
         """Returns what came out about the bucket, so that the next deploy need not ask again."""
@@ -233,7 +233,7 @@ class Run:
             learned["acls"] = not dialect.are_acls_disabled
         return learned
 
-    def _follow(self, plan: Plan, outcome: Outcome) -> None:
+    def _follow(self, plan: Plan, outcome: InForce) -> None:
         """Writes the plain names of the release that is in force now, and notes that they stand."""
         if not outcome.is_in_force:
             self.not_sent += [Refuse(put.key, f"Not sent: {_NOT_IN_FORCE}") for put in plan.puts]
@@ -250,19 +250,19 @@ class Run:
         elif now.release != current.release and not (followed.failures or followed.unsent):
             self.warnings.append(_FOLLOWED_BY.format(now.release))
 
-    def _left_as_it_was(self) -> Outcome:
+    def _left_as_it_was(self) -> InForce:
         """Leaves the release before in force, and lets the next deploy look at what was sent."""
         remote = self.prepared.remote
         release = None if remote.record is None else remote.record.id
         if remote.releases is not None:
             remote.releases.leave_unfinished()
-        return Outcome(release, is_in_force=False)
+        return InForce(release, is_in_force=False)
 
-    def _not_recorded(self, why: str, error: StoreError | None) -> Outcome:
+    def _not_recorded(self, why: str, error: StoreError | None) -> InForce:
         record = self.prepared.remote.record
         refused = Refuse(_POINTER, f"What was published could not be recorded: {why}")
         release = None if record is None else record.id
-        return Outcome(release, is_in_force=False, failures=(refused,), cause=error)
+        return InForce(release, is_in_force=False, failures=(refused,), cause=error)
 
 
 def _won(record: Record | None) -> str:
@@ -277,7 +277,7 @@ def _won(record: Record | None) -> str:
     )
 
 
-def _unreadable(prepared: Prepared, published: Published) -> list[str] | None:
+def _in_the_way(prepared: Prepared, published: Published) -> list[str] | None:
     """Returns what keeps browsers from reading what was published; None when there is no telling.
 
     One published object is asked for as a browser would.
