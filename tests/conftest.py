@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +20,15 @@ from forks import Forks, forks
 from proxy import Proxy
 from servers import Server
 
+from flask_s3.release import checkout
+
 # What a developer's machine may set must not reach a test.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "FLASKS3_", "FLASK_"))]:
     del os.environ[_name]
+for _name in checkout.VARIABLES:
+    os.environ.pop(_name, None)
+# Nor whatever checkout these tests run in.
+os.environ["GIT_CEILING_DIRECTORIES"] = tempfile.gettempdir()
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
 

@@ -16,6 +16,11 @@ import click
 import pytest
 import servers
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 import flask_s3
 from flask_s3 import errors
 from flask_s3.cli import releasing, screens
@@ -279,7 +284,6 @@ def test_the_map_of_the_source_has_each_module_once():
 
 
 def contracts() -> list[dict]:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and newer have it")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     return project["tool"]["importlinter"]["contracts"]
 

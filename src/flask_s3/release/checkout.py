@@ -8,7 +8,7 @@ import subprocess
 
 # What CI services call it, for a build without the history: GitHub Actions, GitLab, CircleCI,
 # Bitbucket, Heroku's build packs.
-_VARIABLES = (
+VARIABLES = (
     "GITHUB_SHA",
     "CI_COMMIT_SHA",
     "CIRCLE_SHA1",
@@ -25,7 +25,7 @@ def commit_of(folder: str) -> str | None:
     Args:
         folder: the app's.
     """
-    said = (_asked(folder), *map(os.environ.get, _VARIABLES))
+    said = (_asked(folder), *map(os.environ.get, VARIABLES))
     return next((commit for commit in said if commit and _COMMIT.fullmatch(commit)), None)
 
 
