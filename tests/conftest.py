@@ -184,6 +184,13 @@ def proxy(bucket: Bucket) -> Iterator[Proxy]:
 
 
 @pytest.fixture
+def other_proxy(bucket: Bucket) -> Iterator[Proxy]:
+    """Another way to it, for somebody else."""
+    with Proxy(bucket.server.endpoint) as between:
+        yield between
+
+
+@pytest.fixture
 def mini_bucket(ministack: Server, new_bucket: Callable[[Server], Bucket]) -> Bucket:
     """An existing bucket on the server that has AWS's defaults."""
     return new_bucket(ministack).create()

@@ -12,8 +12,8 @@ from commands import Shop, on_a_terminal
 from proxy import Answer, Proxy
 from steps import Site, site
 
-from flask_s3.release import pointer, sweeps
 from flask_s3.release import releases as releases_module
+from flask_s3.release import sweeps
 from flask_s3.release.records import Sweep
 from flask_s3.release.remote import releases_of
 from flask_s3.serve.serving import state_of
@@ -251,7 +251,7 @@ def test_a_prune_that_lives_is_not_taken_for_dead_by_those_who_wait(mine, monkey
     theirs, _ = releases_of(state_of(mine.app).settings(), mine.app.name)
     swept = ours.sweeps.begin(Sweep("alive", (), ()), ours.current().stand)
     monkeypatch.setattr(sweeps, "LEASE", -1.0)
-    waited = pointer.read(theirs._store, theirs._pointer)
+    waited = theirs.stand()
     ours.sweeps.touch(swept)
     looks = iter([waited, None])
     monkeypatch.setattr(theirs.sweeps, "_last", lambda _folder: next(looks))

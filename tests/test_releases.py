@@ -36,14 +36,6 @@ VARIABLES = (
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-@pytest.fixture(autouse=True)
-def no_commit(monkeypatch, tmp_path):
-    """Whatever checkout or CI service these tests run in."""
-    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-
 @pytest.fixture
 def mine(make_app, mini_bucket):
     """An app on the server that is faster."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from promise import Promise
-from proxy import Call, Gate, LoseAnswer, Proxy
+from proxy import Call, Gate, LoseAnswer
 from versions import Versioned
 
 PRUNE = ("prune", "--keep=1", "--older-than=0s")
@@ -21,12 +20,6 @@ LAST = {**NEXT, "a.txt": "changed at last"}
 def ours(bucket, proxy, forking, tmp_path) -> Versioned:
     """A checkout whose way to the bucket is `proxy`."""
     return Versioned(forking, bucket, tmp_path / "ours", proxy.endpoint)
-
-
-@pytest.fixture
-def other_proxy(bucket) -> Iterator[Proxy]:
-    with Proxy(bucket.server.endpoint) as between:
-        yield between
 
 
 @pytest.fixture

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 from promise import Promise
-from proxy import Call, Delay, Gate, Proxy, Weather
+from proxy import Call, Delay, Gate, Weather
 from versions import Versioned
 
 NOW = ("--keep=1", "--older-than=0s")
@@ -29,19 +28,13 @@ def without_shared(version: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def blogs_proxy(bucket) -> Iterator[Proxy]:
-    with Proxy(bucket.server.endpoint) as between:
-        yield between
-
-
-@pytest.fixture
 def shop(bucket, proxy, forking, tmp_path) -> Versioned:
     return Versioned(forking, bucket, tmp_path / "shop", proxy.endpoint, FLASKS3_APP="shop")
 
 
 @pytest.fixture
-def blog(bucket, blogs_proxy, forking, tmp_path) -> Versioned:
-    return Versioned(forking, bucket, tmp_path / "blog", blogs_proxy.endpoint, FLASKS3_APP="blog")
+def blog(bucket, other_proxy, forking, tmp_path) -> Versioned:
+    return Versioned(forking, bucket, tmp_path / "blog", other_proxy.endpoint, FLASKS3_APP="blog")
 
 
 DESTROY = ("destroy", "--yes", "--confirm", "blog")
@@ -51,7 +44,7 @@ def ours_of(bucket, folder: str) -> list[str]:
     return [key for key in sorted(bucket.keys()) if key.startswith(f"static/{folder}/")]
 
 
-def test_whatever_one_app_does_the_other_stays_whole(bucket, shop, blog, proxy, blogs_proxy, kills):
+def test_whatever_one_app_does_the_other_stays_whole(bucket, shop, blog, proxy, other_proxy, kills):
     """At once, slowly, in any order: deploys, prunes, and the one that destroys itself."""
     dice = random.Random("two apps")
     promises = {"shop": Promise(bucket, "shop"), "blog": Promise(bucket, "blog")}
@@ -59,7 +52,7 @@ def test_whatever_one_app_does_the_other_stays_whole(bucket, shop, blog, proxy, 
     blog.deploy(of_blog(0))
     there = True
     for turn in range(1, max(3, kills // 4) + 1):
-        for way in (proxy, blogs_proxy):
+        for way in (proxy, other_proxy):
             way.clear()
             slow = Weather(dice.choice([0.0, 0.3]), turn, (Delay(0.05),), in_a_row=100)
             way.rule(".*", "", slow)
@@ -108,20 +101,20 @@ def test_a_shared_object_that_the_other_app_took_away_just_then_is_uploaded_agai
 
 
 def test_a_deploy_waits_for_the_other_app_that_is_deleting_what_both_have(
-    bucket, shop, blog, proxy, blogs_proxy
+    bucket, shop, blog, proxy, other_proxy
 ):
     """The other app read our records, holds its deletes back, and goes on once we are in force."""
     promise, gate = Promise(bucket, "shop"), Gate()
     blog.deploy(of_blog(0))
-    blogs_proxy.clear()
-    blogs_proxy.rule("POST", "", gate, turns={1})
+    other_proxy.clear()
+    other_proxy.rule("POST", "", gate, turns={1})
     destroying = blog.start(*DESTROY)
-    blogs_proxy.wait_for(1, "POST")
+    other_proxy.wait_for(1, "POST")
     shop.become(of_shop(0))
     deploying = shop.start("deploy")
     proxy.wait_for(4, "GET", r"/blog-[0-9a-f]+/current$")
     assert promise.violations() == []
-    blogs_proxy.open(gate)
+    other_proxy.open(gate)
 
     ended = [destroying.end(), deploying.end()]
 

@@ -20,6 +20,7 @@ from flask.cli import with_appcontext
 
 from ..extension import published as published_signal
 from ..extension import publishing as publishing_signal
+from ..release.options import Options
 from ..serve.serving import PUBLISHING, state_of
 from ..settings import BUCKET
 from . import screens
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from ..building.objects import Build
     from ..release.prepare import Order, Prepared
     from ..release.result import Result
-    from ..release.saved import Options, Saved
+    from ..release.saved import Saved
     from ..settings import Settings
 
 
@@ -139,8 +140,6 @@ def plan(
       flask s3 plan
       flask s3 plan -o plan.json   and then: flask s3 deploy --plan plan.json
     """
-    from ..release.saved import Options  # noqa: PLC0415
-
     with explained():
         options = Options(
             only=only, include_hidden=include_hidden, verify_remote=verify_remote, force=force
@@ -211,8 +210,6 @@ def deploy(
     With FLASKS3_FINGERPRINT a deploy is a transaction: what dies half way leaves the release before
     in force, and whole; the next deploy goes on where it stopped.
     """
-    from ..release.saved import Options  # noqa: PLC0415
-
     with explained():
         options = Options(
             only=only, include_hidden=include_hidden, verify_remote=verify_remote, force=force
@@ -258,7 +255,6 @@ def status() -> None:
     The bucket is listed, and what is not as the release left it is looked at. Changes nothing.
     """
     from ..release.remote import drift  # noqa: PLC0415
-    from ..release.saved import Options  # noqa: PLC0415
 
     with explained():
         prepared = _prepared(_order(Options(verify_remote=True)))
@@ -284,7 +280,6 @@ def preview(port: int, host: str) -> None:
     Starts an embedded S3 server, publishes to it, and serves the app; Ctrl-C ends all of it. Needs
     no account: pip install 'flask-s3[preview]'.
     """
-    from ..release.saved import Options  # noqa: PLC0415
     from . import preview as previewing  # noqa: PLC0415
 
     previewing.end_like_ctrl_c()

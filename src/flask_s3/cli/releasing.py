@@ -61,8 +61,8 @@ def releases(context: click.Context, as_json: bool) -> None:
 
     with explained():
         found, _ = _found(state_of(the_app()).settings())
-        current, records = found.current(), found.kept()
-        in_force = None if current is None else current.release
+        stand, records = found.stand(), found.kept()
+        in_force = None if stand is None else stand.state.release
         refuse_lost(records, in_force)
         screens.show_releases(history(records, in_force), as_json=as_json)
 
@@ -76,18 +76,16 @@ def diff(first: str, second: str | None) -> None:
 
     A and B are ids, or how they begin.
     """
-    from ..release.history import differences, one_of  # noqa: PLC0415
+    from ..release.history import differences, no_release, one_of  # noqa: PLC0415
 
     with explained():
         found, _ = _found(state_of(the_app()).settings())
         records = found.records()
         if second is None:
-            current = found.current()
-            if current is None or current.release is None:
-                raise ReleaseError(
-                    "This app has no release yet: `flask s3 deploy` makes the first."
-                )
-            second = current.release
+            stand = found.stand()
+            if stand is None or stand.state.release is None:
+                raise no_release()
+            second = stand.state.release
         screens.show_differences(differences(one_of(records, first), one_of(records, second)))
 
 

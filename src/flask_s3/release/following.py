@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..errors import StoreError
 from ..store.protocol import Known, Stored
+from . import pointer
 from .plan import Plan, Put, unfinished
 from .publish import Published, expected
 from .records import objects_of
@@ -71,7 +72,7 @@ def follow(
         return followed, _finish(releases, current, followed, written, send)
     except StoreError as error:
         reason = f"That the plain names are published could not be recorded: {error}"
-        followed.fail(f"{releases.folder}current", reason, error)
+        followed.fail(pointer.key_of(releases.folder), reason, error)
         return followed, current
 
 

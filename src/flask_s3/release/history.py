@@ -54,6 +54,11 @@ def one_of(records: Mapping[str, Record], wanted: str) -> Record:
     )
 
 
+def no_release() -> ReleaseError:
+    """Returns the error for an app that never published one."""
+    return ReleaseError("This app has no release yet: `flask s3 deploy` makes the first.")
+
+
 def refuse_lost(records: Mapping[str, Record], current: str | None) -> None:
     """Refuses to go on where nothing tells which release is in use.
 

@@ -17,6 +17,8 @@ from ..store.protocol import Condition, Fetched, Reads, Store
 from .records import VERSION, is_id, loads
 
 JSON = {"content-type": "application/json", "cache-control": "no-store"}
+ROUNDS = 20
+"""How often a command looks again and goes on when somebody else moved the pointer meanwhile."""
 _ATTEMPTS = 5
 # Refusals after which nothing was written; after any other error it is looked whether it was.
 _CERTAIN = frozenset({400, 401, 403, 405, 411, 413})
@@ -87,17 +89,22 @@ class Overtaken(Exception):
         self.stand = stand
 
 
-def read(store: Reads, key: str) -> Stand | None:
-    """Returns the pointer under a key, None when there is none.
+def read(store: Reads, folder: str) -> Stand | None:
+    """Returns the pointer of the app whose folder it is, None when there is none.
 
     Raises:
         StoreError: the store does not let us look.
     """
-    fetched = store.get(key)
+    fetched = store.get(key_of(folder))
     return None if fetched is None else _stand(fetched)
 
 
-def move(store: Store, key: str, state: State, after: Stand | None) -> Stand:
+def key_of(folder: str) -> str:
+    """Returns the key of an app's pointer."""
+    return f"{folder}current"
+
+
+def move(store: Store, folder: str, state: State, after: Stand | None) -> Stand:
     """Writes the pointer where nobody moved it since it was read; returns it as it stands now.
 
     Where the store refuses conditions, it is written without, and the state says so.
@@ -107,32 +114,27 @@ def move(store: Store, key: str, state: State, after: Stand | None) -> Stand:
         StoreError: it could not be written.
     """
     if after is not None and not after.state.conditions:
-        there = read(store, key)
+        there = read(store, folder)
         if there is None or there.state.id != after.state.id:
             raise Overtaken(there)
-        return write_anyhow(store, key, state.changed(conditions=False))
+        return write(store, folder, state.changed(conditions=False), None)
     condition = Condition(None if after is None else after.etag)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _written(store, key, state, condition)
+            return write(store, folder, state, condition)
         except StoreError as error:
             if error.status in _CERTAIN:
                 raise
-            there = read(store, key)
+            there = read(store, folder)
             if there is not None and there.state.id == state.id:
                 return there  # ours: the answer was lost on its way
             if (None if there is None else there.etag) != condition.etag:
                 raise Overtaken(there) from error
             if error.status == 501 or (error.status == 412 and attempt > 1):
-                return write_anyhow(store, key, state.changed(conditions=False))
+                return write(store, folder, state.changed(conditions=False), None)
             if error.status not in {404, 409, 412} or attempt == _ATTEMPTS:
                 raise
     raise AssertionError
-
-
-def write_anyhow(store: Store, key: str, state: State) -> Stand:
-    """Writes the pointer whatever it says; returns it as it stands now."""
-    return _written(store, key, state, None)
 
 
 def write_first(store: Store, key: str, data: bytes) -> None:
@@ -152,7 +154,7 @@ def write_first(store: Store, key: str, data: bytes) -> None:
             store.write(key, data, JSON, None)
 
 
-def obeys_conditions(store: Store, key: str, stand: Stand) -> bool:
+def obeys_conditions(store: Store, folder: str, stand: Stand) -> bool:
     """Returns whether the store refuses what the condition of a write rules out.
 
     Asked by writing the pointer as it is: nothing changes where it is not refused. Where there is
@@ -160,7 +162,7 @@ def obeys_conditions(store: Store, key: str, stand: Stand) -> bool:
     """
     for condition in (Condition(None), Condition("0" * 32)):
         try:
-            _written(store, key, stand.state, condition)
+            write(store, folder, stand.state, condition)
         except StoreError as error:
             if error.status == 501:
                 return False
@@ -169,9 +171,10 @@ def obeys_conditions(store: Store, key: str, stand: Stand) -> bool:
     return True
 
 
-def _written(store: Store, key: str, state: State, condition: Condition | None) -> Stand:
+def write(store: Store, folder: str, state: State, condition: Condition | None) -> Stand:
+    """Writes the pointer, where the condition holds; returns it as it stands now."""
     data = json.dumps({"version": VERSION, **asdict(state)}).encode()
-    return Stand(state, store.write(key, data, JSON, condition).etag)
+    return Stand(state, store.write(key_of(folder), data, JSON, condition).etag)
 
 
 def _stand(fetched: Fetched) -> Stand:

@@ -19,13 +19,12 @@ from ..errors import ReleaseError, StoreError
 from ..store.flow import ATTEMPTS, delay
 from ..store.protocol import KEYS_A_DELETE, Store
 from .history import Gone, Retired, refuse_lost, retired
-from .pointer import Overtaken, Stand
+from .pointer import ROUNDS, Overtaken, Stand
 from .records import Record, Sweep
-from .releases import Current, Releases
+from .releases import Releases
 from .sweeps import LEASE
 
 _TOUCH_SECONDS = LEASE / 6
-_ROUNDS = 20
 # Answers after which an object is surely still there: refused by its key, or the whole request.
 _REFUSED = frozenset({200, 400, 401, 403, 405, 501})
 
@@ -35,14 +34,14 @@ class Pruning:
     """What a prune is to do.
 
     Attributes:
-        current: the release in force; None when there is none.
+        stand: the pointer to the release in force; None when there is none.
         retired: what goes.
         sweeps: the ids of the sweeps that died, and whose work this one does.
         sizes: of the objects that go, in bytes, as far as records say.
         everything: whether the release in force goes too.
     """
 
-    current: Current | None
+    stand: Stand | None
     retired: Retired
     sweeps: tuple[str, ...]
     sizes: Mapping[str, int]
@@ -52,7 +51,7 @@ class Pruning:
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
         gone = self.retired
-        return not (gone.releases or gone.keys or self.sweeps or (self.everything and self.current))
+        return not (gone.releases or gone.keys or self.sweeps or (self.everything and self.stand))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +85,14 @@ def stale(releases: Releases, *, keep: int, older_than: timedelta) -> Pruning:
         ReleaseError: nothing tells which release is in force.
         StoreError: the store does not let us look.
     """
-    current, records, sweeps = releases.current(), releases.records(), releases.sweeps.all()
-    in_force = None if current is None else current.release
+    stand, records, sweeps = releases.stand(), releases.records(), releases.sweeps.all()
+    in_force = None if stand is None else stand.state.release
     condemned = {id_ for sweep in sweeps for id_ in sweep.releases}
     if not records.keys() <= condemned:
         refuse_lost(records, in_force)
     now = datetime.now(timezone.utc)
     gone = retired(records, in_force, sweeps, keep=keep, older_than=older_than, now=now)
-    return _pruning(current, records, gone, sweeps)
+    return _pruning(stand, records, gone, sweeps)
 
 
 def everything(releases: Releases) -> Pruning:
@@ -102,16 +101,16 @@ def everything(releases: Releases) -> Pruning:
     Raises:
         StoreError: the store does not let us look.
     """
-    current, records, sweeps = releases.current(), releases.records(), releases.sweeps.all()
+    stand, records, sweeps = releases.stand(), releases.records(), releases.sweeps.all()
     keys = {key for record in records.values() for key in record.objects}
     keys |= {key for sweep in sweeps for key in sweep.keys}
     all_ = tuple(Gone(record, "all of them go") for record in records.values())
     gone = Retired(all_, (), tuple(sorted(keys)))
-    return _pruning(current, records, gone, sweeps, everything=True)
+    return _pruning(stand, records, gone, sweeps, everything=True)
 
 
 def _pruning(
-    current: Current | None,
+    stand: Stand | None,
     records: Mapping[str, Record],
     gone: Retired,
     sweeps: Iterable[Sweep],
@@ -120,7 +119,7 @@ def _pruning(
 ) -> Pruning:
     sizes = {key: known.size for r in records.values() for key, known in r.objects.items()}
     mine = {key: sizes[key] for key in gone.keys if key in sizes}
-    return Pruning(current, gone, tuple(sweep.id for sweep in sweeps), mine, everything)
+    return Pruning(stand, gone, tuple(sweep.id for sweep in sweeps), mine, everything)
 
 
 def prune(
@@ -139,7 +138,7 @@ def prune(
             in between again and again.
         StoreError: the store does not let us look, or say what goes.
     """
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         releases.sweeps.wait()
         pruning = look()
         if pruning.is_empty:
@@ -148,13 +147,12 @@ def prune(
         ids = tuple(gone.record.id for gone in pruning.retired.releases)
         sweep = Sweep(secrets.token_hex(8), ids, pruning.retired.keys)
         try:
-            after = None if pruning.current is None else pruning.current.stand
-            stand = releases.sweeps.begin(sweep, after)
+            stand = releases.sweeps.begin(sweep, pruning.stand)
         except Overtaken:
             continue
         return pruning, _Sweeping(releases, store, pruning, sweep, stand).to_the_end()
     raise ReleaseError(
-        f"{_ROUNDS} times somebody else moved the pointer, so nothing was deleted: prune again "
+        f"{ROUNDS} times somebody else moved the pointer, so nothing was deleted: prune again "
         "when nobody deploys."
     )
 
@@ -238,8 +236,8 @@ class _Sweeping:
             self._stand = self._releases.sweeps.touch(self._stand)
             self._releases.forget()
         else:
-            before = None if self._sent else self._pruning.current
-            self._releases.sweeps.end(self._stand, None if before is None else before.release)
+            before = None if self._sent else self._pruning.stand
+            self._releases.sweeps.end(self._stand, None if before is None else before.state.release)
 
     def _deleted(self, keys: Sequence[str]) -> dict[str, StoreError]:
         """Deletes objects; returns what stood in the way, by key."""

@@ -95,6 +95,11 @@ class Published:
         self.cause = self.cause or later.cause
         self.interrupted = self.interrupted or later.interrupted
 
+    def not_sent(self) -> list[Refuse]:
+        """Says of what was never tried why it was not."""
+        why = "interrupted." if self.interrupted else str(self.cause)
+        return [Refuse(key, f"Not sent: {why}") for key in self.unsent]
+
     def fail(self, key: str, reason: str, error: Exception | None) -> None:
         """Takes in what did not work."""
         self.failures.append(Refuse(key, reason))

@@ -72,7 +72,6 @@ class Released:
         self._app = app
         self._prefix = prefix
         self.folder = f"{METADATA_PREFIX}{owner(app, prefix)}/"
-        self._pointer = f"{self.folder}current"
         self.bodies = f"{self.folder}bodies/"
 
     def current(self) -> Current | None:
@@ -81,7 +80,16 @@ class Released:
         Raises:
             StoreError: the store does not let us look.
         """
-        return self._current(self.folder)
+        stand = self.stand()
+        return None if stand is None else self._to(stand, self.folder)
+
+    def stand(self) -> Stand | None:
+        """Returns the pointer to the release in force, without the record; None before the first.
+
+        Raises:
+            StoreError: the store does not let us look.
+        """
+        return pointer.read(self._reads, self.folder)
 
     def release(self, id_: str) -> Record | None:
         """Returns a release, None when there is none of that id, or it cannot be read.
@@ -91,10 +99,6 @@ class Released:
         """
         return self._record(self.folder, id_)
 
-    def _current(self, folder: str) -> Current | None:
-        stand = pointer.read(self._reads, f"{folder}current")
-        return None if stand is None else self._to(stand, folder)
-
     def _to(self, stand: Stand, folder: str) -> Current:
         state = stand.state
         record = None if state.release is None else self._record(folder, state.release)
@@ -103,7 +107,7 @@ class Released:
         return Current(stand, record)
 
     def _record(self, folder: str, id_: str) -> Record | None:
-        fetched = self._reads.get(f"{folder}releases/{id_}.json")
+        fetched = self._reads.get(_record_key(folder, id_))
         return None if fetched is None else record_from_json(fetched.body)
 
 
@@ -177,8 +181,7 @@ class Releases(Released):
     def watch_others(self) -> None:
         """Looks at other apps' pointers, before objects are counted on that they may delete."""
         self._watched = {
-            folder: pointer.read(self._reads, f"{folder}current")
-            for folder in self._look_for_others()
+            folder: pointer.read(self._reads, folder) for folder in self._look_for_others()
         }
 
     def _look_for_others(self) -> list[str]:
@@ -244,12 +247,10 @@ class Releases(Released):
             StoreError: the note could not be written.
         """
         self.is_noted = True
-        if current is None:
+        if current is None or current.stand.state.is_damaged:
             made = State(release=self.newest(), unfinished=(self._token,))
-            return Current(self._probed(self._moved(made, None)), None)
-        if current.stand.state.is_damaged:
-            made = State(release=self.newest(), unfinished=(self._token,))
-            return Current(self._moved(made, current.stand), None)
+            stand = self._moved(made, None if current is None else current.stand)
+            return Current(self._probed(stand) if current is None else stand, None)
         while self._token not in (state := current.stand.state).unfinished:
             noted = state.changed(unfinished=(*state.unfinished, self._token))
             try:
@@ -383,7 +384,7 @@ class Releases(Released):
         """
         note, self.is_noted = _DEAD + self._token, False
         with suppress(StoreError):
-            stand = pointer.read(self._store, self._pointer)
+            stand = self.stand()
             while stand is not None and note not in stand.state.unfinished:
                 unfinished = (*(t for t in stand.state.unfinished if t != self._token), note)
                 try:
@@ -395,13 +396,13 @@ class Releases(Released):
         """Finds out, at the first deploy, whether conditions are more than words to the store."""
         if not stand.state.conditions:
             return stand
-        if pointer.obeys_conditions(self._store, self._pointer, stand):
+        if pointer.obeys_conditions(self._store, self.folder, stand):
             return stand
         state = stand.state.changed(conditions=False)
-        return pointer.write_anyhow(self._store, self._pointer, state)
+        return pointer.write(self._store, self.folder, state, None)
 
     def _moved(self, state: State, after: Stand | None) -> Stand:
-        return pointer.move(self._store, self._pointer, state, after)
+        return pointer.move(self._store, self.folder, state, after)
 
     # -- objects go
 
@@ -430,16 +431,20 @@ class Releases(Released):
         Raises:
             StoreError: it could not be deleted.
         """
-        for error in self._store.delete([self._pointer]).values():
+        for error in self._store.delete([pointer.key_of(self.folder)]).values():
             raise error
 
     def key_of_record(self, id_: str) -> str:
         """Returns the key of a release's record."""
-        return f"{self.folder}releases/{id_}.json"
+        return _record_key(self.folder, id_)
 
 
 # Before a token: whose it is has ended.
 _DEAD = "0-"
+
+
+def _record_key(folder: str, id_: str) -> str:
+    return f"{folder}releases/{id_}.json"
 
 
 def _noted_at(token: str) -> float:

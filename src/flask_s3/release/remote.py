@@ -126,7 +126,7 @@ def releases_of(settings: Settings, app_name: str) -> tuple[Releases, S3Store]:
 
     def found(store: S3Store) -> tuple[Releases, S3Store]:
         releases = Releases(store, settings.app_name or app_name, settings.key_prefix)
-        releases.current()  # tells where the bucket lives, and whether it does
+        releases.stand()  # tells where the bucket lives, and whether it does
         return releases, store
 
     return _in_its_region(settings, found)

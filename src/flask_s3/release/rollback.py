@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ..assets import METADATA_PREFIX, Object, Refuse
+from ..assets import METADATA_PREFIX, Object
 from ..building.collect import key_prefixes
 from ..errors import LostRace, ReleaseError
 from ..settings import Settings
 from ..store.protocol import Known
 from .following import follow, known_after, left_unfinished
-from .history import before, history, one_of, refuse_lost
+from .history import before, history, no_release, one_of, refuse_lost
 from .plan import Plan, changes
-from .pointer import Overtaken
+from .pointer import ROUNDS, Overtaken
 from .publish import Progress, Published, publish
 from .records import Record, objects_of
 from .releases import Current, Releases, warnings_of
@@ -25,7 +26,6 @@ from .result import Result
 if TYPE_CHECKING:
     from flask import Flask
 
-_ROUNDS = 20
 _SHOWN = 3
 
 
@@ -74,7 +74,7 @@ def prepare(app: Flask, settings: Settings, wanted: str | None) -> Rollback:
     remote = look(settings, app.name, prefixes, closely=False, trusting=False)
     releases = remote.releases
     if releases is None or remote.current is None or remote.bucket_missing:
-        raise ReleaseError("This app has no release yet: `flask s3 deploy` makes the first.")
+        raise no_release()
     kept = releases.kept()
     refuse_lost(kept, remote.current.release)
     found = history(kept, remote.current.release)
@@ -184,7 +184,7 @@ def carry_out(rollback: Rollback, progress: Progress) -> Result:
     """
     releases, target = rollback.releases, rollback.target
     try:
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             try:
                 return _carried_out(rollback, progress)
             except Overtaken:
@@ -194,21 +194,18 @@ def carry_out(rollback: Rollback, progress: Progress) -> Result:
     finally:
         if releases.is_noted:
             releases.leave_unfinished()
-    raise LostRace(f"{_ROUNDS} times somebody else moved the pointer: see who deploys.")
+    raise LostRace(f"{ROUNDS} times somebody else moved the pointer: see who deploys.")
 
 
 def _carried_out(rollback: Rollback, progress: Progress) -> Result:
     releases, current, target = rollback.releases, rollback.current, rollback.target
-
-    def send(plan: Plan) -> Published:
-        return publish(
-            plan,
-            rollback.remote.store,
-            progress,
-            public=True,
-            concurrency=rollback.settings.concurrency,
-        )
-
+    send = partial(
+        publish,
+        store=rollback.remote.store,
+        progress=progress,
+        public=True,
+        concurrency=rollback.settings.concurrency,
+    )
     first, then = rollback.plan.stages()
     if first.puts:
         current = releases.begin(current)
@@ -237,9 +234,7 @@ def _objects(rollback: Rollback) -> dict[str, Known]:
 
 
 def _result(rollback: Rollback, published: Published, current: Current) -> Result:
-    why = "interrupted." if published.interrupted else published.cause
-    not_sent = [Refuse(key, f"Not sent: {why}") for key in published.unsent]
-    failures = (*published.failures, *not_sent)
+    failures = (*published.failures, *published.not_sent())
     return Result(
         uploaded=tuple(sorted(published.stored)),
         kept=tuple(keep.key for keep in rollback.plan.keeps),

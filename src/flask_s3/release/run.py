@@ -21,13 +21,12 @@ from ..store.protocol import Known
 from .checkout import commit_of
 from .following import follow, known_after
 from .plan import Plan
-from .pointer import Overtaken
+from .pointer import ROUNDS, Overtaken
 from .prepare import Prepared, again
 from .publish import Progress, Published, publish
 from .records import Record
 from .releases import Current, warnings_of
 
-_ROUNDS = 20
 _WORTH_LOOKING = 8 * 1024 * 1024
 """Bytes: a deploy that sends more says so before, so that one after its death need not do it all
 again. For less, listing the bucket costs more than sending it again."""
@@ -42,7 +41,7 @@ _FOLLOWED_BY = (
     "Release {} of this app came into force right after this one, and plain names have its bytes."
 )
 _TOO_OFTEN = (
-    f"{_ROUNDS} times somebody else moved the pointer meanwhile: see who deploys, and deploy again."
+    f"{ROUNDS} times somebody else moved the pointer meanwhile: see who deploys, and deploy again."
 )
 
 
@@ -99,7 +98,7 @@ class Run:
                 releases.leave_unfinished()
 
     def _rounds(self) -> InForce:
-        for _ in range(_ROUNDS):
+        for _ in range(ROUNDS):
             try:
                 return self._round()
             except Overtaken:
@@ -164,8 +163,7 @@ class Run:
 
     def _take_in(self, published: Published) -> None:
         self.published.add(published)
-        why = "interrupted." if published.interrupted else str(published.cause)
-        self.not_sent += [Refuse(key, f"Not sent: {why}") for key in published.unsent]
+        self.not_sent += published.not_sent()
 
     def _publish(self, plan: Plan) -> Published:
         prepared = self.prepared

@@ -9,20 +9,11 @@ from typing import Any
 
 from ..assets import METADATA_PREFIX, Object
 from ..errors import BuildError
+from .options import Options
 from .plan import Plan
 
 _VERSION = 1
 _SHOWN = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What a plan was asked for, as `flask s3 plan` takes it."""
-
-    only: str | None = None
-    include_hidden: bool = False
-    verify_remote: bool = False
-    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ class Sweeps:
     def __init__(self, store: Store, folder: str) -> None:
         self._store = store
         self._folder = folder
-        self._pointer = f"{folder}current"
 
     def all(self) -> list[Sweep]:
         """Returns the sweeps that are under way, or were when they died."""
@@ -43,7 +42,7 @@ class Sweeps:
 
     def key_of(self, id_: str) -> str:
         """Returns the key of what a sweep wrote down."""
-        return f"{self._folder}sweeps/{id_}.json"
+        return _key(self._folder, id_)
 
     def begin(self, sweep: Sweep, after: Stand | None) -> Stand:
         """Says at the pointer that objects are going, then writes down which.
@@ -62,7 +61,7 @@ class Sweeps:
         before = State() if after is None else after.state
         if before.sweep is not None:
             raise Overtaken(after)
-        stand = pointer.move(self._store, self._pointer, before.changed(sweep=sweep.id), after)
+        stand = pointer.move(self._store, self._folder, before.changed(sweep=sweep.id), after)
         try:
             write_first(self._store, self.key_of(sweep.id), sweep_to_json(sweep))
         except StoreError:
@@ -107,7 +106,7 @@ class Sweeps:
         """Changes the pointer while the same sweep is under way, whatever else others note."""
         while True:
             try:
-                return pointer.move(self._store, self._pointer, change(stand.state), stand)
+                return pointer.move(self._store, self._folder, change(stand.state), stand)
             except Overtaken as overtaken:
                 left = overtaken.stand
                 if left is None or left.state.sweep != stand.state.sweep:
@@ -135,7 +134,7 @@ class Sweeps:
         while (stand := self._last(self._folder)) is not None:
             ended = stand.state.changed(sweep=None, swept=stand.state.sweep)
             with suppress(Overtaken):  # alive after all, or ended by somebody else
-                pointer.move(self._store, self._pointer, ended, stand)
+                pointer.move(self._store, self._folder, ended, stand)
                 return
 
     def hit(self, folder: str, before: Stand | None, keys: Collection[str]) -> bool:
@@ -146,7 +145,7 @@ class Sweeps:
             before: its pointer, as it was when the keys were not yet counted on.
             keys: of ours.
         """
-        now = pointer.read(self._store, f"{folder}current")
+        now = pointer.read(self._store, folder)
         if now is None:
             return before is not None  # all of it was destroyed
         if now.state.swept != (None if before is None else before.state.swept):
@@ -155,7 +154,7 @@ class Sweeps:
             return False
         if before is not None and before.state.sweep == now.state.sweep and before.age > LEASE:
             return False  # it was dead before we looked
-        sweep = self._noted(f"{folder}sweeps/{now.state.sweep}.json")
+        sweep = self._noted(_key(folder, now.state.sweep))
         if sweep is not None and set(keys).isdisjoint(sweep.keys):
             return False
         self._last(folder)  # its own next command ends it, should it have died
@@ -165,7 +164,7 @@ class Sweeps:
         """Waits for the end of a sweep; returns the pointer where that one was abandoned."""
         unchanged, since, told = "", 0.0, False
         while True:
-            stand = pointer.read(self._store, f"{folder}current")
+            stand = pointer.read(self._store, folder)
             if stand is None or stand.state.sweep is None:
                 return None
             if stand.etag != unchanged:
@@ -180,3 +179,7 @@ class Sweeps:
     def _noted(self, key: str) -> Sweep | None:
         fetched = self._store.get(key)
         return None if fetched is None else sweep_from_json(fetched.body)
+
+
+def _key(folder: str, id_: str) -> str:
+    return f"{folder}sweeps/{id_}.json"
