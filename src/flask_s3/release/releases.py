@@ -216,7 +216,14 @@ class Releases(Released):
         restores: str | None = None,
         commit: str | None = None,
     ) -> Record:
-        """Returns a record of this moment, with an id that no other has."""
+        """Returns a record of this moment, with an id that no other has.
+
+        Where nothing tells which release is in force, it comes after the newest of which there is
+        a record: no prune may take the old ones for releases that were never in force.
+
+        Raises:
+            StoreError: the store does not let us look.
+        """
         now = datetime.now(timezone.utc)
         return Record(
             id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
@@ -226,7 +233,7 @@ class Releases(Released):
             objects=objects,
             manifest=manifest,
             copies=copies,
-            after=after.release,
+            after=after.release or self.newest(),
             restores=restores,
             commit=commit,
         )
@@ -235,9 +242,6 @@ class Releases(Released):
         """Notes at the pointer that somebody is at work whose objects no record holds yet.
 
         Should that one die half way, the next one sees it and looks at what is really there.
-
-        Where the pointer is lost, what follows comes after the newest release of which there is a
-        record: no prune may take the old ones for releases that were never in force.
 
         Args:
             current: the release in force; None before the first, when the pointer is made.
@@ -248,7 +252,7 @@ class Releases(Released):
         """
         self.is_noted = True
         if current is None or current.stand.state.is_damaged:
-            made = State(release=self.newest(), unfinished=(self._token,))
+            made = State(unfinished=(self._token,))
             stand = self._moved(made, None if current is None else current.stand)
             return Current(self._probed(stand) if current is None else stand, None)
         while self._token not in (state := current.stand.state).unfinished:
@@ -313,14 +317,15 @@ class Releases(Released):
     def _withdraw(self, record: Record, left: Stand | None) -> None:
         """Deletes a record that never came into force, since nothing keeps its objects.
 
-        Where the answer was lost it may have been in force for a moment: then a later one names it.
+        Where the answer was lost it may have been in force for a moment: then a later one names it,
+        or all of them were destroyed.
         """
         release = None if left is None else left.state.release
         with suppress(StoreError):
             while release not in {None, record.after, record.id}:
                 later = self.release(str(release))
                 release = None if later is None else later.after
-            if release is not None and release == record.after:
+            if left is None or (release is not None and release == record.after):
                 self._store.delete([self.key_of_record(record.id)])
 
     def _others_in(self, state: State) -> tuple[str, ...]:
