@@ -42,13 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--ceph", action="store_true", help="also run against Ceph RGW")
     parser.addoption("--browser", action="store_true", help="also run in Chromium")
     parser.addoption("--npm", action="store_true", help="also run on npm's packages")
+    parser.addoption("--cdn", action="store_true", help="also run behind nginx")
     parser.addoption("--faults", action="store_true", help="kill 200 deploys, not just a few")
     parser.addoption("--kills", type=int, metavar="N", help="kill N deploys: a run by hand")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Without --ceph and the like, what needs them is deselected: `.ci/run` runs it."""
-    for name in ("ceph", "browser", "npm"):
+    for name in ("ceph", "browser", "npm", "cdn"):
         if not config.getoption(f"--{name}"):
             # The markers, not all keywords: the folder is called `browser` too.
             needy = [item for item in items if item.get_closest_marker(name)]

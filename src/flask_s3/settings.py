@@ -1,4 +1,4 @@
-"""The settings: the only reader of `FLASKS3_*` and `AWS_*`, in `app.config` and the environment.
+"""The settings: the only reader of `FLASKS3_*` and what goes with them, in config and environment.
 
 Each setting is one field of `Settings`, with its key, default, kind and description beside it; the
 documentation and `DEFAULT_SETTINGS` are made from those fields.
@@ -30,6 +30,7 @@ _OLD_REGIONS = {
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"0", "false", "no", "off", ""})
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+_CLOUDFLARE = "CLOUDFLARE_API_TOKEN"
 _CODINGS = ("br", "gzip", "zstd")
 BUCKET = "bucket"
 """What `FLASKS3_MANIFEST` says when the manifest is that of the release in force."""
@@ -167,6 +168,29 @@ def _codings(key: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _origins(key: str, value: object) -> tuple[str, ...]:
+    """Origins as browsers send them (RFC 6454), `*` for any; one text counts as a list of one."""
+    origins = _words(key, [value] if isinstance(value, str) else value)
+    for origin in origins:
+        parts = None if origin == "*" else _address(origin)
+        if origin != "*" and (parts is None or f"{parts.scheme}://{parts.netloc}" != origin):
+            wanted = (
+                f"a list of origins such as 'https://shop.example.com', which {origin!r} is not"
+            )
+            raise _wrong(key, value, wanted)
+    return tuple(dict.fromkeys(origins))
+
+
+def _id(wanted: str, pattern: str) -> Kind:
+    def read(key: str, value: object) -> str | None:
+        name = _plain(key, value)
+        if name is not None and not re.fullmatch(pattern, name):
+            raise _wrong(key, value, wanted)
+        return name
+
+    return read
+
+
 def _header_value(key: str, name: str, value: object) -> str:
     if isinstance(value, datetime):
         return format_datetime(value.astimezone(timezone.utc), usegmt=True)
@@ -257,6 +281,13 @@ class Settings:
         _plain,
         "Whose objects these are, when apps share a bucket; the app's `name` when it is not set.",
     )
+    cors_origins: tuple[str, ...] = _setting(
+        "FLASKS3_CORS_ORIGINS",
+        ("*",),
+        _origins,
+        "The origins of the pages that may use fonts, modules and files with `integrity` from the "
+        "bucket: `flask s3 setup` writes a CORS rule for them. `*`: any.",
+    )
     # -- who
     access_key_id: str | None = _setting(
         "AWS_ACCESS_KEY_ID",
@@ -325,6 +356,34 @@ class Settings:
         "Flask's own, because browsers want them from the page's origin: service workers, workers, "
         "SVG for `<use>`. They are published all the same.",
     )
+    # -- the cache in front
+    cloudfront_distribution: str | None = _setting(
+        "FLASKS3_CLOUDFRONT_DISTRIBUTION",
+        None,
+        _id("a distribution's id such as 'E2EXAMPLE1ABCD'", "[A-Z0-9]{8,20}"),
+        "The CloudFront distribution in front of the bucket, by its id: a deploy then invalidates "
+        "the plain names that it changed.",
+    )
+    cloudflare_zone: str | None = _setting(
+        "FLASKS3_CLOUDFLARE_ZONE",
+        None,
+        _id("a zone's id of 32 hexadecimal digits", "[0-9a-f]{32}"),
+        "The Cloudflare zone of `FLASKS3_CDN_DOMAIN`, by its id: a deploy then purges the plain "
+        "names that it changed. Needs `CLOUDFLARE_API_TOKEN`.",
+    )
+    cloudflare_token: str | None = _setting(
+        _CLOUDFLARE,
+        None,
+        _plain,
+        "A token with the permission Zone → Cache Purge. When it is not set: the environment's.",
+    )
+    purger: object = _setting(
+        "FLASKS3_PURGER",
+        None,
+        lambda _key, value: value or None,
+        "A purger of your own, for another CDN: an object, a class or function that makes one, or "
+        "its import path (`shop.cdn:Purger`).",
+    )
     # -- what is published
     ignore: tuple[str, ...] = _setting(
         "FLASKS3_IGNORE",
@@ -347,6 +406,13 @@ class Settings:
         "`True`: what is otherwise a warning is an error. A symlink that leads out of its static "
         "folder is refused; and under fingerprints a reference to a file that is not there stops a "
         "build, the app does not start without its manifest, and a name that it lacks raises.",
+    )
+    source_maps: bool = _setting(
+        "FLASKS3_SOURCE_MAPS",
+        True,
+        flag,
+        "`False`: source maps are not to be published; each one found is warned of "
+        "(`FLASKS3_STRICT` refuses it).",
     )
     # -- fingerprints
     fingerprint: bool = _setting(
@@ -635,6 +701,9 @@ def _complete(values: dict[str, Any], environ: Mapping[str, str]) -> None:
         values["region"] = values["region"] or _region(name, environ.get(name))
     for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"):
         values["endpoint_url"] = values["endpoint_url"] or _url(name, environ.get(name))
+    values["cloudflare_token"] = values["cloudflare_token"] or _plain(
+        _CLOUDFLARE, environ.get(_CLOUDFLARE)
+    )
     if not (values["access_key_id"] or values["secret_access_key"]):
         for name in ("access_key_id", "secret_access_key", "session_token"):
             values[name] = _plain(f"AWS_{name.upper()}", environ.get(f"AWS_{name.upper()}"))

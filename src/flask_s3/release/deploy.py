@@ -6,11 +6,11 @@ import time
 from dataclasses import replace
 
 from .. import manifest_file, urls
+from ..access import bucket
 from ..assets import Refuse
 from ..building.collect import key_prefixes
 from ..errors import BuildError
 from ..settings import BUCKET
-from ..store import bucket
 from .prepare import Prepared
 from .publish import Progress
 from .result import Result

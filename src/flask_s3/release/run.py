@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import urls
+from ..access import bucket
 from ..assets import METADATA_PREFIX, Object, Refuse
 from ..building.collect import key_prefixes
 from ..building.objects import Build
 from ..errors import LostRace, StoreError
 from ..manifest import to_json
-from ..store import bucket
 from ..store.protocol import Known
 from .checkout import commit_of
 from .following import follow, known_after

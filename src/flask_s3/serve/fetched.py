@@ -13,7 +13,7 @@ from ..manifest import Manifest, from_json
 from ..release.records import Record
 from ..release.releases import Released
 from ..settings import Settings
-from ..store import bucket
+from ..store import boto
 from ..store.protocol import Fetched
 from ..store.s3 import explain
 
@@ -60,7 +60,7 @@ class _Reader:
 
         self._bucket = settings.require_bucket()
         try:
-            self._client: Any = bucket.client(settings, settings.region or "us-east-1")
+            self._client: Any = boto.client(settings, settings.region or "us-east-1")
         except (BotoCoreError, ValueError) as error:  # AWS_PROFILE names none, say
             raise self._failed(error) from error
 

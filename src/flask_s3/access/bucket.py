@@ -1,6 +1,6 @@
 """The bucket itself: made when it is missing, with just the access that published files need.
 
-This is control, not data: it goes through boto3, which is imported only here and only when needed.
+This is control, not data: it goes through boto3.
 Sources: Amazon S3 User Guide, "Blocking public access to your Amazon S3 storage", "Controlling
 ownership of objects", "Using cross-origin resource sharing (CORS)".
 """
@@ -18,12 +18,10 @@ from .. import endpoints
 from ..assets import METADATA_PREFIX
 from ..errors import StoreError
 from ..settings import Settings
+from ..store.boto import client, code_of
 
 _SID = "FlaskS3PublicRead"
 _CHECK_SECONDS = 5
-# botocore's own patience, a minute and five attempts, would hold up an app that starts.
-_CONNECT_SECONDS = 5
-_ATTEMPTS = 3
 _KMS = " (KMS)"
 _UNBLOCK = "public access could not be unblocked"
 
@@ -216,20 +214,15 @@ def _tried(bucket: str, what: str, step: Callable[[], Any]) -> str | None:
     try:
         step()
     except (BotoCoreError, ClientError) as error:
-        if what == _UNBLOCK and _code(error) == "NotImplemented":
+        if what == _UNBLOCK and code_of(error) == "NotImplemented":
             return None  # a store that knows no Block Public Access blocks nothing
         return f"Bucket {bucket!r} was created, but {what} ({error}): set it by hand."
     return None
 
 
-def _code(error: Exception) -> str:
-    answer = getattr(error, "response", {})
-    return str(answer.get("Error", {}).get("Code", type(error).__name__))
-
-
 def _refused(operation: str, bucket: str, error: Exception) -> StoreError:
     answer = getattr(error, "response", {})
-    code = _code(error)
+    code = code_of(error)
     why = {
         "BucketAlreadyExists": "somebody else has a bucket of that name: choose another.",
         "AccessDenied": "the credentials lack s3:CreateBucket: grant it, or create it by hand.",
@@ -240,33 +233,4 @@ def _refused(operation: str, bucket: str, error: Exception) -> StoreError:
         code=code,
         status=answer.get("ResponseMetadata", {}).get("HTTPStatusCode"),
         operation=operation,
-    )
-
-
-def client(settings: Settings, region: str) -> Any:  # noqa: ANN401
-    """Returns boto3's client for the settings' store, with their credentials."""
-    import boto3  # noqa: PLC0415
-    from botocore.config import Config  # noqa: PLC0415
-
-    keys = settings.static_keys()
-    given = (
-        {}
-        if keys is None
-        else {
-            "aws_access_key_id": keys.access_key_id,
-            "aws_secret_access_key": keys.secret_access_key,
-            "aws_session_token": keys.session_token,
-        }
-    )
-    style = "path" if settings.endpoint_url else "auto"
-    return boto3.client(
-        "s3",
-        region_name=region,
-        endpoint_url=settings.endpoint_url,
-        config=Config(
-            s3={"addressing_style": style},
-            connect_timeout=_CONNECT_SECONDS,
-            retries={"total_max_attempts": _ATTEMPTS},
-        ),
-        **given,
     )

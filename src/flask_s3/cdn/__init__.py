@@ -1,0 +1,1 @@
+"""Caches in front of the bucket, and how they forget what changed."""

@@ -1,0 +1,53 @@
+"""boto3, for what is control and not data: imported only here, and only when needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..settings import Settings
+
+# botocore's own patience, a minute and five attempts, would hold up an app that starts.
+_CONNECT_SECONDS = 5
+_ATTEMPTS = 3
+
+
+def client(settings: Settings, region: str, service: str = "s3") -> Any:  # noqa: ANN401
+    """Returns boto3's client for a service, with the settings' credentials.
+
+    Args:
+        settings: the credentials; for S3, also the store's address.
+        region: which requests are signed for.
+        service: `s3`, or one of AWS's own such as `sts`; a store that is not AWS is asked for it at
+            the same address.
+    """
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    keys = settings.static_keys()
+    given = (
+        {}
+        if keys is None
+        else {
+            "aws_access_key_id": keys.access_key_id,
+            "aws_secret_access_key": keys.secret_access_key,
+            "aws_session_token": keys.session_token,
+        }
+    )
+    style = "path" if settings.endpoint_url else "auto"
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=settings.endpoint_url,
+        config=Config(
+            s3={"addressing_style": style},
+            connect_timeout=_CONNECT_SECONDS,
+            retries={"total_max_attempts": _ATTEMPTS},
+        ),
+        **given,
+    )
+
+
+def code_of(error: Exception) -> str:
+    """Returns the S3 error code of what boto3 raised, or the name of a transport error."""
+    answer = getattr(error, "response", {})
+    return str(answer.get("Error", {}).get("Code", type(error).__name__))
