@@ -79,6 +79,20 @@ class CutOff:
 
 
 @dataclass(frozen=True)
+class Headers:
+    """Changes headers of the store's answer, by their lower-case names; None takes one out."""
+
+    values: Mapping[str, str | None]
+
+    def change(self, answer: bytes) -> bytes:
+        head, _, body = answer.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        lines = [line for line in lines if line.partition(":")[0].lower() not in self.values]
+        lines += [f"{name}: {value}" for name, value in self.values.items() if value is not None]
+        return "\r\n".join([first, *lines, "", ""]).encode("latin-1") + body
+
+
+@dataclass(frozen=True)
 class Call:
     """Calls something before the store is asked, something else when it has answered."""
 
@@ -120,7 +134,7 @@ class Weather:
         return dice.choice(self.actions)
 
 
-Action = Answer | Reset | LoseAnswer | CutOff | Delay | Call | Gate | Weather
+Action = Answer | Reset | LoseAnswer | CutOff | Headers | Delay | Call | Gate | Weather
 
 
 @dataclass(frozen=True)
@@ -148,6 +162,7 @@ class _Rule:
     turns: Container[int] | None
     each: bool
     header: str
+    query: re.Pattern[str]
     counts: Counter[str] = field(default_factory=Counter)
 
     def meets(self, request: Seen) -> bool:
@@ -155,6 +170,8 @@ class _Rule:
         if not self.method.fullmatch(request.method) or not self.path.search(request.path):
             return False
         if self.header and self.header not in request.headers:
+            return False
+        if not self.query.search(request.query):
             return False
         name = request.path if self.each else ""
         self.counts[name] += 1
@@ -195,6 +212,7 @@ class Proxy:
         turns: Container[int] | None = None,
         each: bool = False,
         header: str = "",
+        query: str = "",
     ) -> None:
         """Says what becomes of requests; of the rules whose turn it is, the first acts.
 
@@ -205,8 +223,11 @@ class Proxy:
             turns: to which of the requests that match, counted from 1; None: to each.
             each: whether every path is counted by itself.
             header: a header that the request has to have, in lower case.
+            query: a regular expression that is found in the query, as it was sent.
         """
-        rule = _Rule(re.compile(method), re.compile(path), action, turns, each, header)
+        rule = _Rule(
+            re.compile(method), re.compile(path), action, turns, each, header, re.compile(query)
+        )
         with self._changed:
             self._rules.append(rule)
 
@@ -352,6 +373,8 @@ def _after(actions: list[Action], answer: bytes) -> bytes | None:
             action.after()
         elif isinstance(action, LoseAnswer):
             return None
+        elif isinstance(action, Headers):
+            answer = action.change(answer)
         elif isinstance(action, CutOff):
             return answer[: -(len(answer) // 4)]
     return answer

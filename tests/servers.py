@@ -220,6 +220,8 @@ def _seaweedfs_options(directory: Path, ports: Sequence[int], config: Path) -> l
         "s3.port.lance": 0,
         "s3.localSocket": directory / "s3.sock",
         "s3.config": config,
+        # Users with policies can be made.
+        "s3.iam.readOnly": "false",
         "s3.autoCreateBucket": "false",
         "s3.allowDeleteBucketNotEmpty": "false",
     }

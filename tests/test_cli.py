@@ -13,6 +13,16 @@ from flask_s3.cli.commands import s3
 
 FILES = {"a.css": "a{}", "b.js": "b()", "img/c.txt": "c"}
 KEYS = ["static/a.css", "static/b.js", "static/img/c.txt"]
+JSON_KEYS = [
+    "uploaded",
+    "kept",
+    "deleted",
+    "failed",
+    "bytes",
+    "seconds",
+    "purged",
+    "unpurged",
+]
 
 
 @pytest.fixture
@@ -146,9 +156,10 @@ def test_json_is_one_object_on_stdout_with_exactly_the_documented_keys(mini_buck
     assert ended.code == 0
     assert ended.stdout.count("\n") == 1
     values = ended.json
-    assert list(values) == ["uploaded", "kept", "deleted", "failed", "bytes", "seconds"]
+    assert list(values) == JSON_KEYS
     assert values.pop("seconds") > 0
-    assert values == {"uploaded": KEYS, "kept": [], "deleted": [], "failed": [], "bytes": 7}
+    lists = {key: [] for key in ("kept", "deleted", "failed", "purged", "unpurged")}
+    assert values == {**lists, "uploaded": KEYS, "bytes": 7}
     assert ended.stderr.startswith("Warning: Browsers cannot read what was published: ")
     assert ended.stderr.count("\n") == 1
 
@@ -167,8 +178,10 @@ def test_dry_run_shows_the_plan_and_changes_nothing(shop, open_bucket):
         "failed": [],
         "bytes": 7,
         "seconds": 0.0,
+        "purged": [],
+        "unpurged": [],
     }
-    assert list(as_json.json) == ["uploaded", "kept", "deleted", "failed", "bytes", "seconds"]
+    assert list(as_json.json) == JSON_KEYS
     assert open_bucket.keys(metadata=True) == []
 
 
@@ -261,8 +274,8 @@ def test_what_is_refused_is_named_and_the_rest_published_with_exit_code_1(open_b
     files = {**FILES, **{f"key{number:02}.txt": SECRET for number in range(25)}}
     shop = Shop(tmp_path, files, open_bucket.config)
     line = (
-        f"static/key00.txt: {shop.static}/key00.txt: it holds a private key: if it may be public "
-        "all the same, name its path in FLASKS3_ALLOW; else move it out of the static folder.\n"
+        "static/key00.txt: it holds a private key: move it out of the static folder or, if it may "
+        'be public, let it through: FLASKS3_ALLOW = ["key00.txt"].\n'
     )
 
     plan = shop.run("plan")

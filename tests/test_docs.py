@@ -37,7 +37,7 @@ README = (ROOT / "README.md").read_text()
 RELEASES = (ROOT / "docs" / "releases.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
-NOT_OURS = {"AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"}
+NOT_OURS = {"AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"}
 PROMISE = (
     "Every fingerprinted URL of a kept release answers 200 with its bytes; a plain URL answers 200 "
     "with the bytes of the previous or the current release"
@@ -106,7 +106,7 @@ def test_every_command_line_that_is_written_down_is_understood(page):
 
 def test_a_command_line_that_does_not_exist_would_be_found():
     assert wrong_in("flask s3 deploy --prun") == "--prun"
-    assert wrong_in("flask s3 purge") == "purge"
+    assert wrong_in("flask s3 polish") == "polish"
     assert len(list(commands_in(ROOT / "docs" / "releases.md"))) > 10
 
 

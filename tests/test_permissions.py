@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,8 +10,8 @@ import pytest
 from commands import Ended
 from conftest import Bucket
 from proxy import Answer, Proxy
-from servers import _client
 from steps import Site, site
+from users import user
 
 FILES = {"a.css": "a{}", "b.png": "b", "index.html": "<link rel=stylesheet href=a.css>"}
 ALL = ("PutObject", "GetObject", "ListBucket", "DeleteObject")
@@ -29,15 +27,7 @@ def user_without(bucket: Bucket, action: str) -> dict[str, str]:
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resources}],
     }
-    iam = _client("iam", **bucket.server._arguments())
-    name = f"without-{action}-{secrets.token_hex(4)}"
-    iam.create_user(UserName=name)
-    iam.put_user_policy(UserName=name, PolicyName="p", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return {
-        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
-        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
-    }
+    return user(bucket.server, policy)
 
 
 @dataclass(frozen=True)

@@ -571,6 +571,18 @@ def test_an_interrupted_destroy_is_completed_by_the_next_one(mine, between):
     assert mine.bucket.keys(metadata=True) == []
 
 
+def test_one_reason_for_many_failures_is_told_three_times_and_counted(mine, between):
+    several(mine, 2)
+    keys = sorted(keys_of(mine, *mine.releases()))
+    through(between, mine)
+    between.rule("POST", "", refusing(keys[:5]), turns=[1])
+
+    told = failures(mine.run(*ALL, "shop", code=1).stderr)
+
+    first = [f"failed  {key}" for key in keys[:3]]
+    assert [line.split(": ")[0] for line in told] == [*first, "failed  and 2 more"]
+
+
 def test_a_deploy_after_a_destroy_that_died_is_whole(mine, between):
     several(mine, 2)
     keys = sorted(keys_of(mine, *mine.releases()))

@@ -272,7 +272,7 @@ def test_a_release_of_which_an_object_is_not_there_is_not_brought_back(each, fau
     told = refused(each)
 
     assert (
-        f"Release {first} cannot be brought back, since 1 of its objects are gone or have other "
+        f"Release {first} cannot be brought back, since 1 of its objects is gone or has other "
         f"bytes: {key}. Deploy the app of that time." in told
     )
 

@@ -112,6 +112,10 @@ class Refuse:
     key: str
     reason: str
 
+    def __str__(self) -> str:
+        """Returns `key: reason`."""
+        return f"{self.key}: {self.reason}"
+
 
 class Level(enum.IntEnum):
     """How bad a problem is."""

@@ -184,6 +184,37 @@ def is_likely_worth_it(data: bytes) -> bool:
     return is_worth_it(len(data), len(codec.compress(data)) + len(codec.flush()))
 
 
+# -- decoding
+
+
+Decoder = Callable[[bytes], bytes]
+"""Decodes a body piece by piece; raises an error of the codec's own for what is none."""
+
+
+def decoder(name: str) -> Decoder | None:
+    """Returns a decoder of a content coding; None when we know none, or its package is missing."""
+    if name in {"gzip", "x-gzip"}:
+        return zlib.decompressobj(_GZIP_WRAPPER).decompress
+    if name == "br":
+        import brotli  # noqa: PLC0415
+
+        decode: Decoder = brotli.Decompressor().process
+        return decode
+    return _zstd_decoder() if name == "zstd" else None
+
+
+def _zstd_decoder() -> Decoder | None:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd  # noqa: PLC0415
+
+            return zstd.ZstdDecompressor().decompress
+        import zstandard  # noqa: PLC0415
+    except ImportError:
+        return None
+    return zstandard.ZstdDecompressor().decompressobj().decompress
+
+
 # -- negotiation
 
 

@@ -9,6 +9,7 @@
     │   ├── BucketMissing       there is no such bucket
     │   └── WrongRegion         the bucket lives in another region
     ├── ReleaseError            a release cannot be found, brought back or taken away: exit code 1
+    ├── PurgeError              the CDN did not drop what changed: exit code 1
     ├── LostRace                somebody else's release came into force first: exit code 3
     └── PublishError            (in `result.py`) something could not be published, everything else
                                 was: exit code 1
@@ -89,6 +90,10 @@ class BucketMissing(StoreError):
 
 class ReleaseError(FlaskS3Error):
     """A release cannot be found, brought back or taken away as asked."""
+
+
+class PurgeError(FlaskS3Error):
+    """The CDN did not drop what changed; what was published is in force all the same."""
 
 
 class LostRace(FlaskS3Error):

@@ -123,6 +123,7 @@ def create_all(
         KeyboardInterrupt: Ctrl-C; what was in flight was finished, and the next one goes on.
         PublishError: some keys could not be published, everything else was; its `result` tells, its
             cause is the store's error.
+        PurgeError: all of it was published, and the CDN did not drop what changed.
     """
     from .building.collect import Selection  # noqa: PLC0415  (serving never needs what publishing does)
     from .release.prepare import Order  # noqa: PLC0415
@@ -144,7 +145,7 @@ def create_all(
 
 
 def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: ANN401
-    from .errors import StoreError  # noqa: PLC0415
+    from .errors import PurgeError, StoreError  # noqa: PLC0415
     from .release.deploy import carry_out  # noqa: PLC0415
     from .release.prepare import prepare  # noqa: PLC0415
     from .release.publish import Silent  # noqa: PLC0415
@@ -170,4 +171,6 @@ def _create_all(app: Flask, settings: Settings, order: Any) -> Result:  # noqa: 
             f"be published, every other one was: {first.key}: {first.reason}",
             result,
         ) from (client_error(cause) if isinstance(cause, StoreError) else cause)
+    if result.purge_errors:
+        raise PurgeError(" ".join(result.purge_errors))
     return result

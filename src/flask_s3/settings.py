@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import CredentialsError, SettingsError
+from .redaction import without_passwords
 
 Kind = Callable[[str, object], Any]
 
@@ -37,10 +38,15 @@ BUCKET = "bucket"
 
 
 def _wrong(key: str, value: object, wanted: str) -> SettingsError:
-    # Of an address with a password, only the address.
-    text = re.sub(r"[^/'\"@]+:[^/'\"@]*@", "…@", repr(value))
-    shown = "a secret value" if "KEY" in key or "TOKEN" in key else text
+    shown = "a secret value" if "KEY" in key or "TOKEN" in key else _shown(value)
     return SettingsError(f"{key} is {shown}, but it has to be {wanted}: change the setting.")
+
+
+def _shown(value: object) -> str:
+    """A value as it was written, without the passwords of addresses in it."""
+    if isinstance(value, str):  # before quotes and escapes come into it
+        return repr(without_passwords(value))
+    return without_passwords(repr(value))
 
 
 def flag(key: str, value: object) -> bool:
@@ -65,6 +71,8 @@ def _plain(key: str, value: object) -> str | None:
         raise _wrong(key, value, "a string")
     if re.search(r"[\x00-\x1f\x7f]", value):
         raise _wrong(key, value, "a string without line breaks or control characters")
+    if re.search(r"[\ud800-\udfff]", value):  # how Python keeps bytes of another encoding
+        raise _wrong(key, value, "UTF-8")
     return value
 
 
@@ -91,6 +99,16 @@ def _bucket(key: str, value: object) -> str | None:
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]", name):
         raise _wrong(key, value, "a bucket's name (letters, digits, '-' and '.'; no URL, no path)")
     return name
+
+
+NAME_RULE = "3 to 63 lower-case letters, digits, '-' and '.'"
+"""What AWS takes for a new bucket's name (Amazon S3 User Guide, "Bucket naming rules")."""
+
+
+def can_be_new(bucket: str) -> bool:
+    """Returns whether a bucket of this name could be created; old ones may have other names."""
+    label = "[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+    return 3 <= len(bucket) <= 63 and bool(re.fullmatch(rf"{label}(\.{label})*", bucket))
 
 
 def _region(key: str, value: object) -> str | None:
@@ -175,7 +193,8 @@ def _origins(key: str, value: object) -> tuple[str, ...]:
         parts = None if origin == "*" else _address(origin)
         if origin != "*" and (parts is None or f"{parts.scheme}://{parts.netloc}" != origin):
             wanted = (
-                f"a list of origins such as 'https://shop.example.com', which {origin!r} is not"
+                "a list of origins such as 'https://shop.example.com', which "
+                f"{_shown(origin)} is not"
             )
             raise _wrong(key, value, wanted)
     return tuple(dict.fromkeys(origins))
@@ -222,11 +241,20 @@ def _rules(key: str, value: object) -> tuple[tuple[re.Pattern[str], Mapping[str,
         raise _wrong(key, value, "a dict of regular expressions to dicts of headers")
     rules = []
     for pattern, headers in value.items():
-        try:
-            rules.append((re.compile(pattern), _headers(key, headers)))
-        except (re.error, TypeError) as error:
-            raise _wrong(key, pattern, f"a regular expression ({error})") from None
+        rules.append((_expression(key, pattern), _headers(key, headers)))
     return tuple(rules)
+
+
+def _expression(key: str, pattern: object) -> re.Pattern[str]:
+    try:
+        compiled = re.compile(pattern)  # type: ignore[call-overload]
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
+        wanted = f"a regular expression ({error})"
+        raise _wrong(f"A pattern in {key}", pattern, wanted) from None
+    if not isinstance(compiled.pattern, str):
+        wanted = "a regular expression for text, not for bytes"
+        raise _wrong(f"A pattern in {key}", pattern, wanted)
+    return compiled  # type: ignore[no-any-return]
 
 
 def _setting(key: str, default: object, kind: Kind, about: str) -> Any:  # noqa: ANN401
@@ -396,16 +424,17 @@ class Settings:
         "FLASKS3_ALLOW",
         (),
         _words,
-        "Files, by their exact path relative to the static folder, that are published although "
-        "they look like a secret.",
+        "Files, by their exact path relative to the static folder, that are published whatever the "
+        "guard says: although they look like a secret, or like litter.",
     )
     strict: bool = _setting(
         "FLASKS3_STRICT",
         False,
         flag,
         "`True`: what is otherwise a warning is an error. A symlink that leads out of its static "
-        "folder is refused; and under fingerprints a reference to a file that is not there stops a "
-        "build, the app does not start without its manifest, and a name that it lacks raises.",
+        "folder is refused, and so are litter, databases, archives of the app and names that "
+        "differ only in case; and under fingerprints a reference to a file that is not there stops "
+        "a build, the app does not start without its manifest, and a name that it lacks raises.",
     )
     source_maps: bool = _setting(
         "FLASKS3_SOURCE_MAPS",
@@ -580,6 +609,12 @@ class Settings:
     def key_start(self) -> str:
         """What each key begins with: the prefix and a slash, or nothing."""
         return f"{self.key_prefix}/" if self.key_prefix else ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no text may show."""
+        values = (self.secret_access_key, self.session_token, self.cloudflare_token)
+        return tuple(value for value in values if value)
 
     def chosen(self, name: str) -> bool:
         """Returns whether somebody set the field, to whatever value."""

@@ -20,6 +20,7 @@ from conftest import Bucket
 from flask import Flask, render_template_string
 from playwright.sync_api import Browser
 from servers import Server
+from steps import Site
 from test_preview import free_port, previewing
 
 from flask_s3 import FlaskS3, create_all
@@ -469,6 +470,53 @@ def test_a_strict_content_security_policy_lets_in_all_that_it_names(visit, publi
     with serving(publish(HEAD + said + BODY)) as address:
         assert ran(seen, f"{address}/0") == list(SCRIPTS)
     assert seen.complaints == []
+
+
+# -- CORS
+
+OTHER_ORIGIN = """<!doctype html>
+<title>Page</title>
+<link rel="icon" href="data:,">
+<style>
+@font-face { font-family: Ours; src: url("{{ url_for('static', filename='f.woff2') }}") }
+</style>
+<script type="module" src="{{ url_for('static', filename='module.js') }}"></script>
+"""
+FONT_LOADS = (
+    """() => document.fonts.load("1em Ours").then((faces) => faces.length > 0, () => false)"""
+)
+ENDED = """() => performance.getEntriesByType("resource").some(({ name }) => /module/.test(name))"""
+
+
+def loads(seen: Visit, address: str) -> dict[str, bool]:
+    """Whether a page gets a font and a module of the bucket's."""
+    seen.open(address)
+    seen.until(ENDED)
+    module = seen.page.evaluate("window.module === true")
+    return {"font": seen.page.evaluate(FONT_LOADS), "module": module}
+
+
+def test_a_font_and_a_module_load_with_the_cors_that_setup_wrote_and_fail_without(
+    visit, make_app, mini_bucket
+):
+    files = {"f.woff2": FONT.read_bytes(), "module.js": "window.module = true;"}
+    app = make_app(files, mini_bucket.config)
+    FlaskS3(app)
+    app.add_url_rule("/", "page", partial(render_template_string, OTHER_ORIGIN))
+    shop = Site(app, mini_bucket)
+    shop.run("deploy")
+    with serving(app) as ours, serving(app) as theirs:
+        app.config["FLASKS3_CORS_ORIGINS"] = [ours]
+        shop.run("setup", "--access", "policy", "--yes")
+
+        with_the_rule, of_others, without = visit(), visit(), visit()
+        assert loads(with_the_rule, ours) == {"font": True, "module": True}
+        assert loads(of_others, theirs) == {"font": False, "module": False}
+        mini_bucket.client.delete_bucket_cors(Bucket=mini_bucket.name)
+        assert loads(without, ours) == {"font": False, "module": False}
+
+    assert with_the_rule.complaints == []
+    assert any("CORS policy" in complaint for complaint in without.complaints)
 
 
 # -- looking

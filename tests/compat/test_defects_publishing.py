@@ -1018,8 +1018,8 @@ def test_a_file_with_a_secret_in_it_is_refused(bucket, make_app, case):
     assert bucket.keys() == ["static/a.css"]
     assert result.failed == (f"static/{name}",)
     assert reasons(result)[f"static/{name}"].endswith(
-        ": if it may be public all the same, name its path in FLASKS3_ALLOW; else move it out of "
-        "the static folder."
+        ": move it out of the static folder or, if it may be public, let it through: "
+        f'FLASKS3_ALLOW = ["{name}"].'
     )
 
 

@@ -195,13 +195,21 @@ def test_a_wrong_value_is_an_error_that_names_the_key_shows_the_value_and_says_t
         ("FLASKS3_HEADERS", {"A": True}, "True, .* gives the header 'A'"),
         ("FLASKS3_FILEPATH_HEADERS", {"x": 5}, "5, .* a dict of header names"),
         ("FLASKS3_FILEPATH_HEADERS", {"x": {"A": "\n"}}, r"'\\n', .* gives the header 'A'"),
-        ("FLASKS3_FILEPATH_HEADERS", {"(": {}}, r"'\(', .* a regular expression"),
-        ("FLASKS3_FILEPATH_HEADERS", {5: {}}, "5, .* a regular expression"),
     ],
 )
 def test_a_wrong_value_inside_a_setting_is_shown_with_the_name_it_has_there(key, value, shown):
     with pytest.raises(SettingsError, match=f"^{key} is {shown}.*: change the setting.$"):
         _read({key: value})
+
+
+@pytest.mark.parametrize("pattern", ["(", 5])
+def test_a_pattern_that_is_no_regular_expression_is_shown_as_one_of_the_setting(pattern):
+    with pytest.raises(SettingsError) as caught:
+        _read({"FLASKS3_FILEPATH_HEADERS": {pattern: {}}})
+    message = str(caught.value)
+    assert message.startswith(f"A pattern in FLASKS3_FILEPATH_HEADERS is {pattern!r}, but it has ")
+    assert " a regular expression (" in message
+    assert message.endswith(": change the setting.")
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ from flask_s3.release.publish import Silent
 from flask_s3.release.records import record_from_json
 from flask_s3.serve.serving import state_of
 from flask_s3.settings import Settings
-from flask_s3.store import flow
+from flask_s3.store import flow, s3
 from flask_s3.store.s3 import S3Store
 
 OURS = {"x-amz-meta-made": "by hand"}
@@ -240,7 +240,7 @@ class InForce(Promise):
 
     def look(self) -> Stands:
         stands = super().look()
-        self.seen.update(world.seen)
+        self.seen = {id_: record for id_, record in world.seen.items() if id_ in world.ever}
         records = {id_: r for id_, r in stands.records.items() if id_ in world.ever}
         return replace(stands, records=records)
 
@@ -492,7 +492,7 @@ def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(prune, "_TOUCH_SECONDS", -1.0)
     monkeypatch.setattr(run, "commit_of", lambda _folder: None)
     monkeypatch.setattr(prepare, "assemble", lambda app, *_: _built(app))
-    monkeypatch.setattr(remote, "S3Store", lambda _settings, _region=None: world.opened())
+    monkeypatch.setattr(s3, "S3Store", lambda _settings, _region=None: world.opened())
     yield
 
 
@@ -539,6 +539,73 @@ def test_a_deploy_that_dies_after_all_was_destroyed_brings_nothing_into_force() 
         state.the_promise_is_kept()
         state.runs(Command("deploy", "shop", 0))
         state.the_promise_is_kept()
+
+
+@pytest.mark.usefixtures("versions_built")
+def test_before_the_first_release_there_is_none_even_where_a_deploy_died_after_its_record() -> None:
+    """Nothing was ever in force that plain names could have the bytes of, or to go back to."""
+    for at in range(1, 9):  # the eighth change writes the record, the ninth moves the pointer
+        for then in range(1, 13):
+            state = Machine()
+            state.begins()
+            state.dies(command=Command("deploy", "shop", 0), at=at, how="dies after")
+
+            state.is_refused(command=Command("deploy", "shop", 2), at=then, how="fails", width=1)
+
+            state.the_promise_is_kept()
+        state.runs(Command("prune", "shop", 2))
+        assert [record.after for record in Promise(world.bucket).look().records.values()] == [None]
+
+
+@pytest.mark.usefixtures("versions_built")
+def test_what_died_after_all_was_destroyed_is_no_release_whose_plain_names_were_promised() -> None:
+    """Nothing tells that its record never was in force: the next one comes after it."""
+    for died_at in range(1, 13):
+        for then in range(1, 13):
+            state = Machine()
+            state.begins()
+            state.runs(Command("deploy", "shop", 0))
+            state.prepares("shop", exclusive=False, version=4)
+            state.runs(Command("destroy", "shop", 0))
+            state.carries_out_what_was_prepared(at=died_at, how="dies after")
+
+            state.is_refused(command=Command("deploy", "shop", 2), at=then, how="fails", width=1)
+
+            state.the_promise_is_kept()
+
+
+@pytest.mark.usefixtures("versions_built")
+def test_a_deploy_uploads_what_went_with_a_neighbour_that_was_destroyed_and_is_back() -> None:
+    """The neighbour's new pointer tells of no prune; but it is another pointer."""
+    state = Machine()
+    state.begins()
+    state.runs(Command("deploy", "shop", 0))
+    state.prepares("blog", exclusive=False, version=0)
+    state.runs(Command("destroy", "shop", 0))
+    state.runs(Command("deploy", "shop", 2))
+
+    state.carries_out_what_was_prepared(at=0, how="dies")
+
+    state.the_promise_is_kept()
+    assert state.promises["blog"].amiss() == []
+
+
+@pytest.mark.usefixtures("versions_built")
+@pytest.mark.parametrize("died_at", range(1, 8))
+def test_a_first_deploy_uploads_what_was_there_until_the_app_came_and_went(died_at: int) -> None:
+    """It saw what a dead deploy had left, and no pointer: there is none again when it goes on."""
+    state = Machine()
+    state.begins()
+    state.dies(command=Command("deploy", "shop", 0), at=died_at, how="dies after")
+    state.runs(Command("destroy", "shop", 0))
+    state.prepares("shop", exclusive=False, version=0)
+    state.runs(Command("deploy", "shop", 0))
+    state.runs(Command("destroy", "shop", 0))
+
+    state.carries_out_what_was_prepared(at=0, how="dies")
+
+    state.the_promise_is_kept()
+    assert state.promises["shop"].amiss() == []
 
 
 @pytest.mark.usefixtures("versions_built")

@@ -158,6 +158,32 @@ def test_a_dead_deploys_last_copy_that_lands_late_is_repaired_before_the_next_re
     assert missed == []
 
 
+def test_plain_names_that_another_deploy_wrote_while_this_one_looked_are_looked_at_again(
+    bucket, proxy, other_proxy, ours, theirs
+):
+    """Seen before they were written they were right already; seen after, nothing was unfinished."""
+    promise, gate, other_gate = Promise(bucket), Gate(), Gate()
+    first = {"a.txt": "of the first", "b.txt": "1"}
+    ours.deploy(first)
+    proxy.clear()
+    other_proxy.rule("PUT", r"/static/[ab]\.txt$", other_gate)
+    theirs.become({"a.txt": "of the second", "b.txt": "2"})
+    late = theirs.start("deploy")
+    other_proxy.wait_for(1, "PUT", r"/static/[ab]\.txt$")
+    proxy.rule("HEAD", r"/static/b\.txt$", gate, turns={2})
+    deploying = ours.start("deploy")
+    proxy.wait_for(2, "HEAD", r"/static/b\.txt$")
+    other_proxy.open(other_gate)
+    assert late.end().code == 0
+    proxy.open(gate)
+
+    done = deploying.end()
+
+    assert done.code == 0, done.text
+    assert promise.unsettled() == []
+    assert {name: bucket.get(f"static/{name}")["Body"].decode() for name in first} == first
+
+
 @pytest.mark.parametrize("then", ["dies", "ends"])
 def test_a_release_whose_answer_was_lost_stays_whole_when_another_deploy_comes_on_top(
     bucket, proxy, other_proxy, ours, theirs, then
@@ -210,6 +236,32 @@ def test_a_rollback_to_what_a_prune_took_away_meanwhile_changes_nothing(
     assert theirs.run(*PRUNE).code == 0
     proxy.open(gate)
 
+    done = going_back.end()
+
+    assert done.code == 1
+    assert "cannot be brought back" in done.text
+    assert (promise.unsettled(), ours.is_published(1)) == ([], [])
+
+
+def test_a_rollback_waits_for_a_prune_that_began_while_it_looked(
+    bucket, proxy, other_proxy, ours, theirs
+):
+    """It had seen that nobody deletes; the pointer that it goes by says that somebody does."""
+    promise, gate, other_gate = Promise(bucket), Gate(), Gate()
+    ours.deploy(0)
+    ours.deploy(1)
+    proxy.clear()
+    proxy.rule("GET", "/current$", gate, turns={3})
+    going_back = ours.start("rollback")
+    proxy.wait_for(3, "GET", "/current$")
+    other_proxy.rule("POST", "", other_gate)
+    pruning = theirs.start(*PRUNE)
+    other_proxy.wait_for(1, "POST")
+    proxy.open(gate)
+    proxy.wait_for(5, "GET", "/current$")
+    other_proxy.open(other_gate)
+
+    assert pruning.end().code == 0
     done = going_back.end()
 
     assert done.code == 1

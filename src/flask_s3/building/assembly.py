@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..assets import Level, Problem
+from ..assets import Level, Problem, Refuse
 from ..errors import BuildError, SettingsError
 from ..patterns import matcher
 from ..settings import Settings
@@ -52,6 +52,7 @@ def assemble(
             matcher("FLASKS3_FINGERPRINT_EXCLUDE", settings.fingerprint_exclude),
             matcher("FLASKS3_LOCAL", settings.local),
             collection.bundled,
+            {refusal.key for refusal in collection.refusals},
         )
         build = _built(collection, settings, workshop, naming)
     return _with(collection, replace(build, notes=(*build.notes, *workshop.notes)))
@@ -85,17 +86,23 @@ def _with(collection: Collection, build: Build) -> Build:
     )
 
 
-def refuse_problems(build: Build) -> None:
+def refuse_problems(problems: Sequence[Problem], refusals: Sequence[Refuse] = ()) -> None:
     """Refuses a build with errors in its files, as `FLASKS3_STRICT` asks.
 
+    Args:
+        problems: what is wrong in its files.
+        refusals: files that are refused by themselves, unless somebody was told already: an error
+            may come of that.
+
     Raises:
-        BuildError: there are some.
+        BuildError: there are errors.
     """
-    errors = [problem for problem in build.problems if problem.level is Level.ERROR]
+    errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
+        lines = [f"refuse  {refusal}" for refusal in refusals] + _first(errors)
         raise BuildError(
             "FLASKS3_STRICT refuses files with errors, so nothing was published:\n"
-            + "\n".join(_first(errors))
+            + "\n".join(lines)
         )
 
 

@@ -9,9 +9,10 @@ import errno
 import filecmp
 import hashlib
 import os
+import posixpath
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +23,7 @@ from ..patterns import matcher
 from ..routes import StaticRoute, matched_endpoint, static_routes
 from ..settings import Settings
 from . import bundlers, guard, names
+from .doubts import INLINE_MAP, Doubt, Doubts, let_through, of_litter, of_twins
 from .objects import Bundled
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ class Selection:
         """
         try:
             return cls(include_hidden, re.compile(regex) if regex is not None else None)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise SettingsError(
                 f"{source} is {regex!r}, which is no regular expression ({error}): correct it."
             ) from None
@@ -148,6 +150,8 @@ class _Collector:
         self._ignored = matcher("FLASKS3_IGNORE", settings.ignore)
         # A pattern that takes back decides file by file, as `url_for` asks: no folder is skipped.
         self._skips_folders = not any(line.startswith("!") for line in settings.ignore)
+        self._own_names = frozenset(_own_names(app))
+        self._doubts = Doubts()
         self._notes = Notes()
         self._refusals: dict[str, Refuse] = {}
         self._output_folders: list[tuple[StaticRoute, str]] = []
@@ -160,7 +164,11 @@ class _Collector:
                 key = self._key(candidate.url_path)
                 other = found.get(key)
                 found[key] = candidate if other is None else self._settle(key, other, candidate)
+        self._doubt_twins(found)
+        self._note_allowed_in_vain(routes)
         assets = [self._asset(key, found[key]) for key in sorted(found)]
+        for doubt in self._doubts.all():
+            self._notes.add(doubt)
         bundled = self._bundled()
         return Collection(
             tuple(asset for asset in assets if asset is not None),
@@ -317,7 +325,7 @@ class _Collector:
             )
         return first
 
-    # -- reading
+    # -- deciding
 
     def _asset(self, key: str, found: _Found) -> Asset | None:
         if key in self._refusals:
@@ -328,23 +336,56 @@ class _Collector:
             made = f"it could not be read ({error.strerror}): {_MEND}"
         if isinstance(made, Asset):
             return made
-        self._refuse(key, f"{found.path}: {made}")
+        self._refuse(key, made)
         return None
 
     def _objection(self, key: str, found: _Found) -> str | None:
         reason = guard.refused_name(found.filename)
         if reason is not None and not self._is_allowed(found):
-            return f"{reason}: {_ALLOW}"
+            return _secret(reason, found)
         if key.startswith(METADATA_PREFIX):
             return f"the keys under {METADATA_PREFIX} are our own: rename the folder."
         if len(key.encode()) > self._longest_key:
             what = "its key, with a digest in it," if self._settings.fingerprint else "its key"
             return f"{what} is longer than S3's {LONGEST_KEY} bytes: shorten the path."
+        litter = guard.litter(found.filename, self._own_names)
+        if litter is None or (litter is guard.SOURCE_MAP and self._settings.source_maps):
+            return None
+        return self._doubt(of_litter(litter), [found])
+
+    # -- what is hardly meant to be published
+
+    def _doubt(self, doubt: Doubt, about: Sequence[_Found]) -> str | None:
+        """Returns why files that hardly anybody means to publish are refused; else notes them."""
+        if any(self._is_allowed(found) for found in about):
+            return None
+        if self._settings.strict:
+            return doubt.refusal(about[0].filename)
+        self._doubts.add(doubt, " and ".join(found.path for found in about), about[0].filename)
         return None
+
+    def _doubt_twins(self, found: Mapping[str, _Found]) -> None:
+        for keys in guard.twins(found):
+            reason = self._doubt(of_twins(keys), [found[key] for key in keys])
+            if reason is not None:
+                for key in keys:
+                    self._refuse(key, reason)
+
+    def _note_allowed_in_vain(self, routes: Sequence[StaticRoute]) -> None:
+        for name in self._settings.allow:
+            paths = [f"{route.folder}/{name}" for route in routes]
+            if name != posixpath.normpath(name) or not any(map(os.path.isfile, paths)):
+                self._notes.add(
+                    f"FLASKS3_ALLOW names {name!r}, and there is no such file: write its path "
+                    "relative to the static folder, or take it out."
+                )
+
+    # -- reading
 
     def _read(self, key: str, found: _Found) -> Asset | str:
         """Returns the file with its digest, or why its content speaks against it."""
-        if self._digests is not None:
+        # Of a file that was read before, nobody remembers whether it has a source map inside.
+        if self._digests is not None and self._settings.source_maps:
             now = found.status
             digest = self._digests.digest(found.path, now)
             if digest is not None:
@@ -360,10 +401,15 @@ class _Collector:
                 if before.st_size <= guard.SCANNED_BYTES:
                     scanned.append(piece)
             size = file.tell()
-        reason = guard.refused_content(b"".join(scanned))
+        content = b"".join(scanned)
+        reason = guard.refused_content(content)
         if reason is not None and not self._is_allowed(found):
-            return f"{reason}: {_ALLOW}"
-        if reason is None and size == before.st_size and self._digests is not None:
+            return _secret(reason, found)
+        if not self._settings.source_maps and guard.has_source_map(content):
+            refusal = self._doubt(INLINE_MAP, [found])
+            if refusal is not None:
+                return refusal
+        elif reason is None and size == before.st_size and self._digests is not None:
             self._digests.remember(found.path, before, sha256.hexdigest())
         return Asset(key, found.filename, found.path, size, before.st_mtime_ns, sha256.hexdigest())
 
@@ -374,11 +420,19 @@ class _Collector:
         self._refusals[key] = Refuse(key, reason)
 
 
+def _own_names(app: Flask) -> Iterator[str]:
+    """Yields what an archive of the app would be called."""
+    for name in (app.name, app.import_name):
+        yield from (name.lower(), name.lower().rpartition(".")[2])
+    yield Path(app.root_path).name.lower()
+
+
 _MEND = "make it readable, or leave it out with FLASKS3_IGNORE."
-_ALLOW = (
-    "if it may be public all the same, name its path in FLASKS3_ALLOW; else move it out of the "
-    "static folder."
-)
+
+
+def _secret(reason: str, found: _Found) -> str:
+    way = let_through(found.filename)
+    return f"{reason}: move it out of the static folder or, if it may be public, {way}"
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import enum
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from hashlib import sha256
@@ -121,7 +121,9 @@ class Site:
         return {path: _distinct(_imported(self, self.sources[path], paths)) for path in paths}
 
 
-def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]) -> Site:
+def site(
+    sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool], refused: Set[str]
+) -> Site:
     """Returns the files with the references between them resolved.
 
     Args:
@@ -129,6 +131,7 @@ def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]
         prefix: `FLASKS3_PREFIX`, which a root-relative reference may begin with.
         is_local: tells the files, by their path in the static folder, that pages ask their own
             origin for.
+        refused: the paths of files that are not published.
     """
     by_path = {source.path: source for source in sources}
     links: dict[str, list[Link]] = {}
@@ -140,7 +143,9 @@ def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]
         for reference in found.references:
             link = _link(source, reference, by_path, prefix)
             if link is None:
-                if not _is_folder(source, reference, by_path):
+                if _target(source, reference, refused, prefix) is not None:
+                    problems += _refused(source, reference)
+                elif not _is_folder(source, reference, by_path):
                     problems.append(_dead(source, reference))
                 continue
             links.setdefault(source.path, []).append(link)
@@ -165,21 +170,25 @@ def site(sources: Iterable[Source], prefix: str, is_local: Callable[[str], bool]
 def _link(
     source: Source, reference: Reference, by_path: Mapping[str, Source], prefix: str
 ) -> Link | None:
+    target = _target(source, reference, by_path, prefix)
+    if target is None:
+        return None
+    path = _decoded(reference)
+    if path[0] == "/" or _climbs(f"{source.folder}/{path}"):
+        return Link(reference, target, _way(source, target), moved=True)
+    folder, slash, _ = path.rpartition("/")
+    return Link(reference, target, written(folder + slash), moved=False)
+
+
+def _target(source: Source, reference: Reference, paths: Container[str], prefix: str) -> str | None:
+    """Returns which of the paths a reference leads to, if any."""
     path = _decoded(reference)
     if path.endswith("/"):  # a folder, whatever file has the name before it
         return None
     if path[0] == "/":
-        target = _known(path, by_path, prefix)
-        if target is None:
-            return None
-        return Link(reference, target, _way(source, target), moved=True)
+        return _known(path, paths, prefix)
     target = _normal(f"{source.folder}/{path}")
-    if target not in by_path:
-        return None
-    if _climbs(f"{source.folder}/{path}"):
-        return Link(reference, target, _way(source, target), moved=True)
-    folder, slash, _ = path.rpartition("/")
-    return Link(reference, target, written(folder + slash), moved=False)
+    return target if target in paths else None
 
 
 def _decoded(reference: Reference) -> str:
@@ -195,10 +204,10 @@ def _way(source: Source, target: str) -> bytes:
     return written(f"{way}/" if way.startswith("..") else f"./{way}/")
 
 
-def _known(path: str, by_path: Mapping[str, Source], prefix: str) -> str | None:
+def _known(path: str, paths: Container[str], prefix: str) -> str | None:
     target = _normal(path)
     candidates = (target, target.removeprefix(f"{prefix}/") if prefix else target)
-    return next((candidate for candidate in candidates if candidate in by_path), None)
+    return next((candidate for candidate in candidates if candidate in paths), None)
 
 
 def _normal(path: str) -> str:
@@ -300,6 +309,13 @@ def _dead(source: Source, reference: Reference) -> Problem:
         f"{reference.path} is not among the static files: correct the reference, or add the file."
     )
     return Problem(source.asset.path, reference.line, text)
+
+
+def _refused(source: Source, reference: Reference) -> Iterator[Problem]:
+    # Whoever keeps source maps back needs not hear that their scripts have none.
+    if reference != source.found.source_map:
+        text = f"{reference.path} is refused, so it is not published: mend that first."
+        yield Problem(source.asset.path, reference.line, text)
 
 
 def _own_origin(source: Source, link: Link) -> Problem:

@@ -85,11 +85,13 @@ class Naming:
         is_excluded: tells, by the path in the static folder, what keeps its plain name.
         is_local: tells what pages ask their own origin for.
         bundled: what bundlers named already.
+        refused: the keys of files that get no name, though others may refer to them.
     """
 
     is_excluded: Callable[[str], bool]
     is_local: Callable[[str], bool]
     bundled: Bundled
+    refused: Set[str]
 
     def style(self, asset: Asset) -> Style:
         """Returns how a file's published name comes about."""
@@ -146,9 +148,7 @@ def plain(
         try:
             objects.append(_plain_object(asset, settings, read, wanted.of(asset)))
         except OSError as error:
-            reason = (
-                f"{asset.path}: it could not be read any more ({error.strerror}): publish again."
-            )
+            reason = f"it could not be read any more ({error.strerror}): publish again."
             refusals.append(Refuse(asset.key, reason))
     entries = {
         path_of(asset, settings): Entry(
@@ -290,7 +290,8 @@ def site_of(
         ]
     except OSError as error:
         raise _vanished(error) from error
-    return site(sources, settings.key_prefix, naming.is_local)
+    refused = {key.removeprefix(settings.key_start) for key in naming.refused}
+    return site(sources, settings.key_prefix, naming.is_local, refused)
 
 
 def _found(asset: Asset, workshop: Workshop) -> Found:

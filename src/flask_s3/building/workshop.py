@@ -38,7 +38,7 @@ _SETTLED_NS = 2 * 10**9
 # What this build did not need is kept for other branches' sake, up to so many times what it needed.
 _KEPT = 4
 _ORPHANED_SECONDS = 24 * 3600
-_DAMAGED = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+_DAMAGED = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 
 
 class Workshop:
@@ -300,7 +300,7 @@ def _loaded(path: Path) -> dict[str, Any]:
     """Returns the index; an empty one where there is none that can be used."""
     try:
         value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, RecursionError, ValueError):
         return {}
     return value if isinstance(value, dict) and value.get("version") == _VERSION else {}
 

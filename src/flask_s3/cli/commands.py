@@ -24,6 +24,10 @@ from ..release.options import Options
 from ..serve.serving import PUBLISHING, state_of
 from ..settings import BUCKET
 from . import screens
+from .access import setup
+from .checking import doctor, verify
+from .policy import policy
+from .purging import purge
 from .releasing import destroy, prune, pruned_after, releases, rollback
 from .running import INTERRUPTED, exit_for, explained, look_for_garbage_rarely, the_app
 
@@ -45,15 +49,20 @@ def s3(context: click.Context) -> None:
 
     \b
     Examples:
+      flask s3 setup               make the bucket right, once
       flask s3 build               the names that files are published under
       flask s3 plan                what a deploy would do, and why
       flask s3 deploy              do it
       flask s3 deploy --dry-run    the same as plan
       flask s3 status              what is published, and whether it is still so
+      flask s3 doctor              what is wrong with bucket and settings
+      flask s3 verify              whether browsers get what is published
       flask s3 releases            the releases that are kept
       flask s3 rollback            bring the one before back
       flask s3 prune               delete what no kept release needs
       flask s3 destroy             delete all of this app's, for review apps
+      flask s3 policy              the least IAM policy for all this
+      flask s3 purge               make the CDN in front drop its copies
       flask s3 preview             the app, its files from a bucket on this machine
 
     The settings (FLASKS3_BUCKET_NAME, ...) are the app's own.
@@ -84,7 +93,7 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return hidden(only(verify(command)))
 
 
-for command in (releases, rollback, prune, destroy):
+for command in (setup, releases, rollback, prune, destroy, policy, doctor, verify, purge):
     s3.add_command(command)
 
 
@@ -182,6 +191,7 @@ def plan(
     help="Stop, with exit code 3, when another deploy's release comes into force meanwhile.",
 )
 @click.option("--prune", "prune_too", is_flag=True, help="Then prune, as `flask s3 prune` does.")
+@click.option("--wait", is_flag=True, help="Return only when the CDN has dropped what changed.")
 @with_appcontext
 def deploy(
     only: str | None,
@@ -196,6 +206,7 @@ def deploy(
     saved: Path | None,
     exclusive: bool,
     prune_too: bool,
+    wait: bool,
 ) -> None:
     """Publish what differs from what the bucket holds, in bytes or headers.
 
@@ -231,6 +242,7 @@ def deploy(
             return
         if prepared.remote.bucket_missing:
             _may_create(prepared.remote.store.bucket, yes=yes)
+        prepared = replace(prepared, order=replace(prepared.order, wait=wait))
         result = _carried_out(prepared, quiet=as_json)
         if prune_too and not (result.failed or result.interrupted):
             _prune_after(prepared, result, as_json=as_json)
@@ -238,7 +250,7 @@ def deploy(
         screens.show_result(result, as_json=as_json)
         if result.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
-        exit_for(result.failed)
+        exit_for(result.failed or result.purge_errors)
 
 
 _PLAN_SAYS = (
@@ -313,13 +325,13 @@ def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
     if output is not None:
         refuse_within(output, [route.folder for route in static_routes(app)])
     built = assemble(app, settings, selection, with_problems=check)
-    screens.show_warnings(built.notes)
     screens.show_refusals(built.refusals)
+    screens.show_warnings(built.notes)
     if check:
         _check(app, settings, built)
     else:
         if settings.strict:
-            refuse_problems(built)
+            refuse_problems(built.problems)
         screens.show_warnings(told(built.problems))
     if output is not None:
         write_tree(output, built)
@@ -336,7 +348,7 @@ def _check(app: Flask, settings: Settings, built: Build) -> None:
     from ..building import templates  # noqa: PLC0415
 
     wrong = {*built.problems, *templates.problems(app, settings, built.manifest)}
-    screens.show_findings(tuple(sorted(wrong)))
+    screens.show_findings(tuple(sorted(wrong)), len(built.refusals))
     exit_for(built.refusals or [p for p in wrong if p.level is Level.ERROR])
 
 
@@ -418,7 +430,7 @@ def _prune_after(prepared: Prepared, result: Result, *, as_json: bool) -> None:
     finally:
         screens.show_result(replace(result, deleted=pruned.deleted), as_json=as_json)
     screens.show_pruned(pruned, quiet=as_json)
-    exit_for(pruned.failures)
+    exit_for(pruned.failures or result.purge_errors)
 
 
 def _may_create(bucket: str, *, yes: bool) -> None:

@@ -72,10 +72,13 @@ def point_at(app: Flask, store: Embedded) -> None:
         AWS_SESSION_TOKEN=None,
         FLASKS3_ACTIVE=True,
         FLASKS3_CDN_DOMAIN="",
+        FLASKS3_CLOUDFLARE_ZONE=None,
+        FLASKS3_CLOUDFRONT_DISTRIBUTION=None,
         FLASKS3_DEBUG=True,
         FLASKS3_ENDPOINT_URL=store.endpoint,
         # Not where the app has its own, which tells what is deployed.
         FLASKS3_MANIFEST=str(store.folder / "manifest.json"),
+        FLASKS3_PURGER=None,
         FLASKS3_REGION="us-east-1",
     )
     app.config["FLASKS3_BUCKET_NAME"] = app.config.get("FLASKS3_BUCKET_NAME") or "preview"

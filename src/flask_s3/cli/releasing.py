@@ -91,8 +91,9 @@ def diff(first: str, second: str | None) -> None:
 
 @click.command()
 @click.argument("release", required=False)
+@click.option("--wait", is_flag=True, help="Return only when the CDN has dropped what changed.")
 @with_appcontext
-def rollback(release: str | None) -> None:
+def rollback(release: str | None, wait: bool) -> None:
     """Bring a release back: RELEASE, by its id or how that begins, or the one before.
 
     Refused unless every object of it is in the bucket. It changes what plain names hold, and what
@@ -110,11 +111,11 @@ def rollback(release: str | None) -> None:
         prepared = going_back.prepare(the_app(), state_of(the_app()).settings(), release)
         bucket = prepared.remote.store.bucket
         with screens.progress(prepared.plan, bucket, quiet=False) as progress:
-            result = going_back.carry_out(prepared, progress)
+            result = going_back.carry_out(prepared, progress, wait=wait)
         screens.show_rollback(prepared, result)
         if result.interrupted:
             raise click.exceptions.Exit(INTERRUPTED)
-        exit_for(result.failed)
+        exit_for(result.failed or result.purge_errors)
 
 
 @click.command()

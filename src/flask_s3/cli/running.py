@@ -13,6 +13,8 @@ import click
 from flask import current_app
 
 from ..errors import FlaskS3Error
+from ..redaction import without_secrets
+from ..serve.serving import state_of
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,11 +44,20 @@ def explained() -> Iterator[None]:
     try:
         yield
     except FlaskS3Error as error:
-        click.secho(f"Error: {error}", fg="red", err=True)
+        click.secho(f"Error: {_harmless(str(error))}", fg="red", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         click.echo("Interrupted: the next run goes on where this one stopped.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
+
+
+def _harmless(text: str) -> str:
+    """Returns a message that whoever made it forgot to take the credentials out of."""
+    try:
+        secrets = state_of(the_app()).settings().secrets
+    except (FlaskS3Error, RuntimeError):  # the settings are what is wrong, or there is no app
+        secrets = ()
+    return without_secrets(text, secrets)
 
 
 def exit_for(failures: object) -> None:

@@ -6,9 +6,9 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..assets import METADATA_PREFIX
+from ..findings import Finding, worst
 
 if TYPE_CHECKING:
     from ..assets import Problem, Refuse
@@ -123,6 +124,8 @@ def show_dry_run(prepared: Prepared, *, as_json: bool) -> None:
 def show_plan(prepared: Prepared) -> None:
     """Shows each action with its reason, and how many there are."""
     planned = prepared.plan
+    for refusal in planned.refusals:
+        click.echo(f"refuse  {refusal.key}  ({refusal.reason})")
     show_warnings(prepared.warnings)
     if prepared.remote.bucket_missing:
         click.echo(f"create  bucket {prepared.remote.store.bucket}")
@@ -135,8 +138,6 @@ def show_plan(prepared: Prepared) -> None:
     uploads = sum(not _is_ours(put.key) for put in planned.puts) - copies
     kept = sum(not _is_ours(keep.key) for keep in planned.keeps)
     to_copy = f"{copies:,} to copy, " if copies else ""
-    for refusal in planned.refusals:
-        click.echo(f"refuse  {refusal.key}  ({refusal.reason})")
     click.echo(
         f"{uploads:,} to upload ({size(planned.bytes)}), {to_copy}"
         f"{kept:,} right already, {len(planned.refusals):,} refused."
@@ -149,9 +150,10 @@ def _is_ours(key: str) -> bool:
 
 
 def show_result(result: Result, *, as_json: bool) -> None:
-    """Shows what was done: warnings and failures on stderr, the summary on stdout."""
-    show_warnings(result.warnings)
+    """Shows what was done: failures and warnings on stderr, the summary on stdout."""
     _show_failures(result.failures)
+    show_warnings(result.warnings)
+    _show_purge_errors(result)
     if as_json:
         _print_json(
             uploaded=result.uploaded,
@@ -160,6 +162,8 @@ def show_result(result: Result, *, as_json: bool) -> None:
             failed=result.failed,
             bytes=result.bytes,
             seconds=round(result.seconds, 3),
+            purged=result.purged,
+            unpurged=result.unpurged,
         )
         return
     click.echo(
@@ -168,6 +172,7 @@ def show_result(result: Result, *, as_json: bool) -> None:
     )
     if result.release is not None and (result.uploaded or result.failed):
         click.echo(f"Release {result.release} is in force.")
+    show_purged(result.purged)
     if result.interrupted:
         click.echo("Interrupted: the next deploy goes on where this one stopped.", err=True)
 
@@ -177,31 +182,47 @@ def _show_failures(failures: tuple[Refuse, ...]) -> None:
     shown: Counter[str] = Counter()
     for failure in failures:
         shown[failure.reason] += 1
-        if shown[failure.reason] <= _MOST_ALIKE:
+        if shown[failure.reason] <= _FAILURES_ALIKE:
             click.secho(f"failed  {failure.key}: {failure.reason}", fg="red", err=True)
     for reason, number in shown.items():
-        if number > _MOST_ALIKE:
-            more = f"failed  and {number - _MOST_ALIKE:,} more: {reason}"
+        if number > _FAILURES_ALIKE:
+            more = f"failed  and {number - _FAILURES_ALIKE:,} more: {reason}"
             click.secho(more, fg="red", err=True)
 
 
 _MOST_ALIKE = 10
+_FAILURES_ALIKE = 3
 
 
 def _print_json(**values: Any) -> None:  # noqa: ANN401
-    order = ("uploaded", "kept", "deleted", "failed", "bytes", "seconds")
+    order = (
+        "uploaded",
+        "kept",
+        "deleted",
+        "failed",
+        "bytes",
+        "seconds",
+        "purged",
+        "unpurged",
+    )
     click.echo(json.dumps({name: values.get(name, []) for name in order}))
 
 
-def show_findings(problems: tuple[Problem, ...]) -> None:
-    """Shows what is wrong in files and templates, a line each, and how much it is."""
+def show_findings(problems: tuple[Problem, ...], refused: int) -> None:
+    """Shows what is wrong in files and templates, a line each, and how much it is.
+
+    Args:
+        problems: what is wrong.
+        refused: how many files are not published at all.
+    """
     for problem in problems:
         word = problem.level.name.lower()
         labelled = replace(problem, file=_here(problem.file), text=f"{word}: {problem.text}")
         click.secho(str(labelled), fg=_COLOURS[problem.level.name])
     levels = Counter(problem.level.name.lower() for problem in problems)
     said = ", ".join(count(levels[word], word) for word in ("error", "warning", "remark"))
-    click.echo(f"Checked: {said}.")
+    ruled_out = f"{count(refused, 'file')} refused, " if refused else ""
+    click.echo(f"Checked: {ruled_out}{said}.")
 
 
 _COLOURS = {"ERROR": "red", "WARNING": "yellow", "REMARK": None}
@@ -210,7 +231,7 @@ _COLOURS = {"ERROR": "red", "WARNING": "yellow", "REMARK": None}
 def show_refusals(refusals: tuple[Refuse, ...]) -> None:
     """Shows which files have been ruled out, and why."""
     for refusal in refusals:
-        click.secho(f"refuse  {refusal.key}: {refusal.reason}", fg="red", err=True)
+        click.secho(f"refuse  {refusal}", fg="red", err=True)
 
 
 def show_build(built: Build, manifest: Path | None, tree: Path | None) -> None:
@@ -348,6 +369,7 @@ def show_rollback(rollback: Rollback, result: Result) -> None:
     """Shows what a rollback changed, and what it could not."""
     show_warnings(result.warnings)
     _show_failures(result.failures)
+    _show_purge_errors(result)
     target, before = rollback.target, rollback.current.release
     if result.release == before:
         click.secho(
@@ -374,6 +396,21 @@ def show_rollback(rollback: Rollback, result: Result) -> None:
         'Apps with FLASKS3_MANIFEST = "bucket" serve it after their restart. An app that ships its '
         "manifest goes on as it is: roll it back by deploying the old app."
     )
+    show_purged(result.purged)
+
+
+def show_purged(paths: Sequence[str]) -> None:
+    """Shows what the CDN was made to drop; of many paths, the first ones."""
+    if not paths:
+        return
+    more = f" and {len(paths) - _MOST_ALIKE:,} more" if len(paths) > _MOST_ALIKE else ""
+    shown = ", ".join(paths[:_MOST_ALIKE])
+    click.echo(f"Purged from the CDN, {count(len(paths), 'path')}: {shown}{more}.")
+
+
+def _show_purge_errors(result: Result) -> None:
+    for text in result.purge_errors:
+        click.secho(f"Error: {text}", fg="red", err=True)
 
 
 def show_pruning(pruning: Pruning) -> None:
@@ -416,6 +453,49 @@ def show_destruction(app: str, bucket: str, prefix: str, pruning: Pruning) -> No
         f"{count(len(pruning.retired.keys), 'object')} ({size(total)}), the release in force too.",
         err=True,
     )
+
+
+def show_checks(findings: Sequence[Finding]) -> None:
+    """Shows what checks came to: a line each, and for what is not right why, and what mends it."""
+    for finding in findings:
+        word = click.style(f"{finding.verdict.word:<8}", fg=_VERDICTS[finding.verdict.word])
+        click.echo(f"{word}{finding.check}: {finding.what}")
+        for text in (finding.why, f"-> {finding.fix}" if finding.fix else ""):
+            if text:
+                click.echo(f"        {text}")
+    words = Counter(finding.verdict.word for finding in findings)
+    said = ", ".join(count(words[word], word) for word in ("error", "warning"))
+    click.echo(f"{said}, {words['ok']:,} ok.")
+
+
+def show_skipped(by_reason: Mapping[str, Sequence[str]]) -> None:
+    """Shows which checks were not run, by the reason."""
+    for why, checks in by_reason.items():
+        click.echo(f"Not looked at: {', '.join(checks)}; {why}.")
+
+
+_VERDICTS = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+def show_checks_as_json(findings: Sequence[Finding], **more: object) -> None:
+    """Prints what checks came to as one JSON object, with the worst verdict first."""
+    told = [{**asdict(finding), "verdict": finding.verdict.word} for finding in findings]
+    click.echo(json.dumps({"verdict": worst(findings).word, **more, "findings": told}))
+
+
+@contextmanager
+def counting(*, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yields what is told how many of how many are done: a bar on a terminal, nothing elsewhere."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console  # noqa: PLC0415  (a help text needs none of it)
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress  # noqa: PLC0415
+
+    columns = (BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show_warnings(texts: tuple[str, ...]) -> None:

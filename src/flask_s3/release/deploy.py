@@ -6,13 +6,14 @@ import time
 from dataclasses import replace
 
 from .. import manifest_file, urls
-from ..access import bucket
+from ..access.carry_out import create
 from ..assets import Refuse
 from ..building.collect import key_prefixes
 from ..errors import BuildError
 from ..settings import BUCKET
 from .prepare import Prepared
 from .publish import Progress
+from .purging import Purging
 from .result import Result
 from .run import InForce, Run
 
@@ -25,12 +26,14 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
 
     Raises:
         LostRace: another release came into force, and the order says to give up then.
+        SettingsError: the settings name no CDN that can be told; nothing was published.
         StoreError: the bucket cannot be created, or the store does not let us look again.
     """
+    purging = Purging(prepared.app, prepared.settings)
     warnings = [*prepared.warnings, *_region_unknown_to_urls(prepared)]
     if prepared.remote.bucket_missing:
         warnings += _create_bucket(prepared)
-    run = Run(prepared, progress)
+    run = Run(prepared, progress, purging)
     outcome = run.to_the_end()
     published = run.published
     failures = (
@@ -40,6 +43,8 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
         *outcome.failures,
         *_write_manifest(prepared, outcome),
     )
+    if prepared.order.wait:
+        purging.wait()
     wanted = {made.key for made in prepared.build.objects}
     result = Result(
         uploaded=tuple(sorted(wanted & published.stored.keys())),
@@ -52,12 +57,15 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
         seconds=time.monotonic() - prepared.started,
         release=outcome.release,
         interrupted=published.interrupted,
+        purged=purging.purged,
+        unpurged=purging.unpurged,
+        purge_errors=purging.errors,
     )
     return result, published.cause or outcome.cause
 
 
 def _create_bucket(prepared: Prepared) -> list[str]:
-    return bucket.create(
+    return create(
         prepared.settings,
         prepared.remote.store.region,
         key_prefixes(prepared.app, prepared.settings),

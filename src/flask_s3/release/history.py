@@ -42,7 +42,8 @@ def one_of(records: Mapping[str, Record], wanted: str) -> Record:
     Raises:
         ReleaseError: there is none, or more than one.
     """
-    matching = sorted(id_ for id_ in records if id_.startswith(wanted))
+    # Nothing is how every id begins, and what a variable of a script holds that was never set.
+    matching = sorted(id_ for id_ in records if wanted and id_.startswith(wanted))
     if wanted in records:
         return records[wanted]
     if len(matching) == 1:

@@ -36,9 +36,12 @@ class State:
         modified: when the last plain name of the release was written, in seconds since the epoch.
         sweep: the id of the sweep that is under way: objects are being deleted.
         swept: the id of the last sweep that came to an end.
+        fresh: whether no release was in force that the next one comes after: it is the app's
+            first, or all others were destroyed.
         readable: whether a published object was found to be readable by anybody.
         acls: whether objects are sent with ACLs, which the bucket may have disabled.
         conditions: whether the store obeys the conditions of conditional writes.
+        made: an id of this pointer: where it was deleted and made again, it is another one.
         id: of this state alone.
     """
 
@@ -47,9 +50,11 @@ class State:
     modified: float = 0.0
     sweep: str | None = None
     swept: str | None = None
+    fresh: bool = False
     readable: bool = False
     acls: bool = True
     conditions: bool = True
+    made: str = field(default_factory=lambda: secrets.token_hex(8))
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -180,7 +185,7 @@ def write(store: Store, folder: str, state: State, condition: Condition | None) 
 def _stand(fetched: Fetched) -> Stand:
     value = loads(fetched.body)
     if value.get("version") != VERSION:
-        return Stand(State(id=""), fetched.etag, fetched.age)
+        return Stand(State(made="", id=""), fetched.etag, fetched.age)
     unfinished, modified = value.get("unfinished"), value.get("modified")
     state = State(
         release=_id(value.get("release")),
@@ -188,9 +193,11 @@ def _stand(fetched: Fetched) -> Stand:
         modified=float(modified) if isinstance(modified, int | float) else 0.0,
         sweep=_id(value.get("sweep")),
         swept=_id(value.get("swept")),
+        fresh=value.get("fresh") is True,
         readable=value.get("readable") is True,
         acls=value.get("acls") is not False,
         conditions=value.get("conditions") is not False,
+        made=str(value.get("made")),
         id=str(value.get("id")),
     )
     return Stand(state, fetched.etag, fetched.age)

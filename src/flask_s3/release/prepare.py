@@ -38,6 +38,7 @@ class Order:
         verify_remote: look at what the store really holds, rather than at our record of it.
         public: see to it that anybody can read what is published.
         exclusive: give up when another release comes into force meanwhile.
+        wait: return only when the CDN in front has dropped what changed.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -47,6 +48,7 @@ class Order:
     verify_remote: bool = False
     public: bool = True
     exclusive: bool = False
+    wait: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ def _build(app: Flask, settings: Settings, order: Order) -> Build:
     else:
         build = read_tree(order.tree, settings)
     if settings.strict:
-        refuse_problems(build)
+        refuse_problems(build.problems, build.refusals)
     if order.frozen:
         manifest_file.refuse_other(app, settings, build.manifest)
     return build

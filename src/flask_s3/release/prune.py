@@ -19,7 +19,7 @@ from ..errors import ReleaseError, StoreError
 from ..store.flow import ATTEMPTS, delay
 from ..store.protocol import KEYS_A_DELETE, Store
 from .history import Gone, Retired, refuse_lost, retired
-from .pointer import ROUNDS, Overtaken, Stand
+from .pointer import ROUNDS, Overtaken, Stand, State
 from .records import Record, Sweep
 from .releases import Releases
 from .sweeps import LEASE
@@ -236,8 +236,9 @@ class _Sweeping:
             self._stand = self._releases.sweeps.touch(self._stand)
             self._releases.forget()
         else:
-            before = None if self._sent else self._pruning.stand
-            self._releases.sweeps.end(self._stand, None if before is None else before.state.release)
+            stand = self._pruning.stand
+            before = State() if stand is None else stand.state
+            self._releases.sweeps.end(self._stand, None if self._sent else before)
 
     def _deleted(self, keys: Sequence[str]) -> dict[str, StoreError]:
         """Deletes objects; returns what stood in the way, by key."""

@@ -10,7 +10,7 @@ from functools import partial
 from hashlib import sha256
 from typing import Any
 
-from ..assets import MadeBody, Object
+from ..assets import METADATA_PREFIX, MadeBody, Object
 from ..errors import StoreError
 from ..store.protocol import Known
 
@@ -113,6 +113,11 @@ def _verified(fetch: Callable[[str], bytes], key: str, digest: str | None) -> by
         text = f"{key} has other bytes than the release: publish again with --verify-remote."
         raise StoreError(text, code="OtherBytes", status=None, operation="GetObject")
     return data
+
+
+def folder_of(app: str, prefix: str) -> str:
+    """Returns where the records of an app and prefix lie, with a slash at its end."""
+    return f"{METADATA_PREFIX}{owner(app, prefix)}/"
 
 
 def owner(app: str, prefix: str) -> str:

@@ -26,7 +26,7 @@ from ..errors import StoreError
 from ..store.protocol import Fetched, Known, Reads, Store
 from . import pointer
 from .pointer import Overtaken, Stand, State, write_first
-from .records import Record, owner, record_from_json, record_to_json
+from .records import Record, folder_of, record_from_json, record_to_json
 from .sweeps import Sweeps
 
 _READS_IN_FLIGHT = 8
@@ -57,6 +57,11 @@ class Current:
         """Whether somebody began to overwrite objects, and did not say that they are right now."""
         return bool(self.stand.state.unfinished)
 
+    @property
+    def abandoned(self) -> frozenset[str]:
+        """The notes of those who ended before all was done, and told so."""
+        return frozenset(t for t in self.stand.state.unfinished if t.startswith(_DEAD))
+
 
 class Released:
     """The releases of one app under one prefix, to be read.
@@ -71,7 +76,7 @@ class Released:
         self._reads = store
         self._app = app
         self._prefix = prefix
-        self.folder = f"{METADATA_PREFIX}{owner(app, prefix)}/"
+        self.folder = folder_of(app, prefix)
         self.bodies = f"{self.folder}bodies/"
 
     def current(self) -> Current | None:
@@ -218,13 +223,16 @@ class Releases(Released):
     ) -> Record:
         """Returns a record of this moment, with an id that no other has.
 
-        Where nothing tells which release is in force, it comes after the newest of which there is
+        Where nothing tells which release was in force, it comes after the newest of which there is
         a record: no prune may take the old ones for releases that were never in force.
 
         Raises:
             StoreError: the store does not let us look.
         """
         now = datetime.now(timezone.utc)
+        before = after.release
+        if before is None and not after.stand.state.fresh:
+            before = self.newest()
         return Record(
             id=f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}",
             time=now.isoformat(timespec="seconds"),
@@ -233,7 +241,7 @@ class Releases(Released):
             objects=objects,
             manifest=manifest,
             copies=copies,
-            after=after.release or self.newest(),
+            after=before,
             restores=restores,
             commit=commit,
         )
@@ -252,7 +260,7 @@ class Releases(Released):
         """
         self.is_noted = True
         if current is None or current.stand.state.is_damaged:
-            made = State(unfinished=(self._token,))
+            made = State(unfinished=(self._token,), fresh=self.newest() is None)
             stand = self._moved(made, None if current is None else current.stand)
             return Current(self._probed(stand) if current is None else stand, None)
         while self._token not in (state := current.stand.state).unfinished:
@@ -301,6 +309,7 @@ class Releases(Released):
             release=record.id,
             unfinished=(*self._others_in(before), *own),
             modified=0.0,
+            fresh=False,
             **learned,
         )
         try:
@@ -417,8 +426,11 @@ class Releases(Released):
         Raises:
             StoreError: the store does not let us look.
         """
-        self.sweeps.wait()
-        return self.current()
+        while True:
+            self.sweeps.wait()
+            current = self.current()
+            if current is None or current.stand.state.sweep is None:
+                return current  # else a sweep began since
 
     def swept_by_others(self, keys: Collection[str]) -> bool:
         """Returns whether other apps may have deleted any of the keys since they were watched.
@@ -467,16 +479,18 @@ def _unreadable(key: str) -> StoreError:
 
 
 def _same_release(overtaken: Overtaken, before: Stand) -> Stand:
-    """Returns the pointer as it is now, where only others' notes changed.
+    """Returns the pointer as it is now, where others only noted that they began.
 
     Raises:
-        Overtaken: it is more than that.
+        Overtaken: it is more than that. Where one ended, its plain names were written since.
     """
     stand = overtaken.stand
     if stand is None:
         raise overtaken
     then, now = before.state, stand.state
     if (then.release, then.sweep, then.swept) != (now.release, now.sweep, now.swept):
+        raise overtaken
+    if not set(then.unfinished) <= set(now.unfinished):
         raise overtaken
     return stand
 

@@ -5,7 +5,7 @@ Everything that does not depend on the app's files is asked for while those are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ..assets import FileBody, Object
-from ..errors import BucketMissing, SettingsError, StoreError, WrongRegion
+from ..errors import BucketMissing, StoreError
 from ..headers import kept
 from ..settings import Settings
 from ..store.flow import Flow, Job
 from ..store.protocol import BYTES_IN_FLIGHT, Known, Listed, Store
-from ..store.s3 import S3Store
+from ..store.s3 import S3Store, in_its_region
 from .records import Record, objects_of
 from .releases import Current, Releases
 
@@ -98,7 +98,7 @@ def look(
         SettingsError: the bucket lives in another region than the settings say.
         StoreError: the store does not let us look.
     """
-    return _in_its_region(
+    return in_its_region(
         settings,
         partial(
             _look_into,
@@ -129,21 +129,7 @@ def releases_of(settings: Settings, app_name: str) -> tuple[Releases, S3Store]:
         releases.stand()  # tells where the bucket lives, and whether it does
         return releases, store
 
-    return _in_its_region(settings, found)
-
-
-def _in_its_region(settings: Settings, use: Callable[[S3Store], T]) -> T:
-    """Returns what a look into the bucket gives, in the region where the bucket lives."""
-    store = S3Store(settings)
-    try:
-        return use(store)
-    except WrongRegion as error:
-        if settings.region is not None:
-            raise SettingsError(
-                f"Bucket {store.bucket!r} lives in {error.region}, but FLASKS3_REGION (or "
-                f"AWS_REGION) says {settings.region}: set FLASKS3_REGION = {error.region!r}."
-            ) from error
-        return use(S3Store(settings, error.region))
+    return in_its_region(settings, found)
 
 
 def _look_into(

@@ -23,6 +23,9 @@ class Result:
         seconds: how long it took.
         release: the id of the release in force afterwards; None before the first.
         interrupted: whether Ctrl-C kept it from going on.
+        purged: the paths of which the CDN was told that they changed; a last `*` is the rest.
+        unpurged: those that it would not take.
+        purge_errors: why it would not, or was not done in time.
     """
 
     uploaded: tuple[str, ...]
@@ -35,6 +38,9 @@ class Result:
     seconds: float
     release: str | None
     interrupted: bool = False
+    purged: tuple[str, ...] = ()
+    unpurged: tuple[str, ...] = ()
+    purge_errors: tuple[str, ...] = ()
 
 
 class PublishError(FlaskS3Error):

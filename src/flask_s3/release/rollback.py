@@ -18,6 +18,7 @@ from .history import before, history, no_release, one_of, refuse_lost
 from .plan import Plan, changes
 from .pointer import ROUNDS, Overtaken
 from .publish import Progress, Published, publish
+from .purging import Purging
 from .records import Record, objects_of
 from .releases import Current, Releases, warnings_of
 from .remote import Remote, held_by, look
@@ -43,6 +44,7 @@ class Rollback:
         known: what the store holds of that.
         plan: which plain names have to be written.
         started: when, in seconds of the monotonic clock.
+        purging: what the CDN in front is told.
     """
 
     settings: Settings
@@ -54,6 +56,7 @@ class Rollback:
     known: Mapping[str, Known]
     plan: Plan
     started: float
+    purging: Purging
 
 
 def prepare(app: Flask, settings: Settings, wanted: str | None) -> Rollback:
@@ -70,6 +73,7 @@ def prepare(app: Flask, settings: Settings, wanted: str | None) -> Rollback:
         StoreError: the store does not answer, or does not let us look.
     """
     started = time.monotonic()
+    purging = Purging(app, settings)
     prefixes = key_prefixes(app, settings)
     remote = look(settings, app.name, prefixes, closely=False, trusting=False)
     releases = remote.releases
@@ -82,7 +86,7 @@ def prepare(app: Flask, settings: Settings, wanted: str | None) -> Rollback:
         target = found[0]
     else:
         target = _chosen(found, kept, wanted, remote.current)
-    return _rollback(settings, remote, releases, target, started)
+    return _rollback(settings, remote, releases, target, started, purging)
 
 
 def _is_half_done(remote: Remote, releases: Releases) -> bool:
@@ -121,7 +125,12 @@ def _chosen(
 
 
 def _rollback(
-    settings: Settings, remote: Remote, releases: Releases, target: Record, started: float
+    settings: Settings,
+    remote: Remote,
+    releases: Releases,
+    target: Record,
+    started: float,
+    purging: Purging,
 ) -> Rollback:
     found, remote = remote, _listed(remote, releases, target)
     current = _still_in_force(found, remote)
@@ -132,7 +141,9 @@ def _rollback(
     known = known_after(known, first)
     plan = changes([made for made in objects if made.follows], known, ())
     plan = replace(plan, puts=(*first, *plan.puts))
-    return Rollback(settings, remote, releases, current, target, objects, known, plan, started)
+    return Rollback(
+        settings, remote, releases, current, target, objects, known, plan, started, purging
+    )
 
 
 def _still_in_force(before: Remote, now: Remote) -> Current:
@@ -160,10 +171,11 @@ def _refuse_missing(
     missing = [o.key for o in objects if not o.follows and not _is_there(o, known.get(o.key))]
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+        are, have = ("is", "has") if len(missing) == 1 else ("are", "have")
         raise ReleaseError(
             f"Release {target.id} cannot be brought back, since {len(missing):,} of its objects "
-            f"are gone or have other bytes: {', '.join(missing[:_SHOWN])}{more}. Deploy the app of "
-            "that time."
+            f"{are} gone or {have} other bytes: {', '.join(missing[:_SHOWN])}{more}. Deploy the "
+            "app of that time."
         )
 
 
@@ -174,38 +186,49 @@ def _is_there(wanted: Object, held: Known | None) -> bool:
     return is_decoded or held.sha256 == wanted.body.sha256
 
 
-def carry_out(rollback: Rollback, progress: Progress) -> Result:
+def carry_out(rollback: Rollback, progress: Progress, *, wait: bool = False) -> Result:
     """Brings the release back.
+
+    Args:
+        rollback: what is to be done.
+        progress: told after each object.
+        wait: return only when the CDN in front has dropped what changed.
 
     Raises:
         LostRace: another release came into force meanwhile.
         ReleaseError: objects of it were deleted meanwhile.
         StoreError: the store does not let us write, or look again.
     """
-    releases, target = rollback.releases, rollback.target
+    purging = rollback.purging
+    if rollback.current.unfinished:
+        purging.everything()  # somebody died, perhaps before the CDN was told
+    result = _to_the_end(rollback, progress)
+    if wait:
+        purging.wait()
+    return replace(
+        result, purged=purging.purged, unpurged=purging.unpurged, purge_errors=purging.errors
+    )
+
+
+def _to_the_end(rollback: Rollback, progress: Progress) -> Result:
+    releases, target, purging = rollback.releases, rollback.target, rollback.purging
     try:
         for _ in range(ROUNDS):
             try:
                 return _carried_out(rollback, progress)
             except Overtaken:
                 rollback = _rollback(
-                    rollback.settings, rollback.remote, releases, target, rollback.started
+                    rollback.settings, rollback.remote, releases, target, rollback.started, purging
                 )
     finally:
-        if releases.is_noted:
+        if releases.is_noted or purging.unpurged:
             releases.leave_unfinished()
     raise LostRace(f"{ROUNDS} times somebody else moved the pointer: see who deploys.")
 
 
 def _carried_out(rollback: Rollback, progress: Progress) -> Result:
     releases, current, target = rollback.releases, rollback.current, rollback.target
-    send = partial(
-        publish,
-        store=rollback.remote.store,
-        progress=progress,
-        public=True,
-        concurrency=rollback.settings.concurrency,
-    )
+    send = partial(_sent, rollback, progress)
     first, then = rollback.plan.stages()
     if first.puts:
         current = releases.begin(current)
@@ -224,6 +247,20 @@ def _carried_out(rollback: Rollback, progress: Progress) -> Result:
     followed, _ = follow(releases, moved, then, send, published.stored.values())
     published.add(followed)
     return _result(rollback, published, moved)
+
+
+def _sent(rollback: Rollback, progress: Progress, plan: Plan) -> Published:
+    """Writes plain names, the only ones that a rollback writes, and tells the CDN."""
+    published = publish(
+        plan,
+        rollback.remote.store,
+        progress,
+        public=True,
+        concurrency=rollback.settings.concurrency,
+    )
+    unsent = set(published.unsent)
+    rollback.purging.purge(put.key for put in plan.puts if put.key not in unsent)
+    return published
 
 
 def _objects(rollback: Rollback) -> dict[str, Known]:

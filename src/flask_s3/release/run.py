@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import urls
-from ..access import bucket
+from ..access.reach import check_access
 from ..assets import METADATA_PREFIX, Object, Refuse
-from ..building.collect import key_prefixes
 from ..building.objects import Build
 from ..errors import LostRace, StoreError
 from ..manifest import to_json
@@ -24,8 +23,9 @@ from .plan import Plan
 from .pointer import ROUNDS, Overtaken
 from .prepare import Prepared, again
 from .publish import Progress, Published, publish
+from .purging import Purging
 from .records import Record
-from .releases import Current, warnings_of
+from .releases import Current, Releases, warnings_of
 
 _WORTH_LOOKING = 8 * 1024 * 1024
 """Bytes: a deploy that sends more says so before, so that one after its death need not do it all
@@ -76,8 +76,9 @@ class Run:
         warnings: what came up.
     """
 
-    def __init__(self, prepared: Prepared, progress: Progress) -> None:
+    def __init__(self, prepared: Prepared, progress: Progress, purging: Purging) -> None:
         self.prepared = prepared
+        self._purging = purging
         self.published = Published()
         self.not_sent: list[Refuse] = []
         self.warnings: list[str] = []
@@ -91,10 +92,11 @@ class Run:
             LostRace: another release came into force, and the order says to give up then.
         """
         try:
+            self._purge_after_the_dead()
             return self._rounds()
         finally:
             releases = self.prepared.remote.releases
-            if releases is not None and releases.is_noted:
+            if releases is not None and (releases.is_noted or self._purging.unpurged):
                 releases.leave_unfinished()
 
     def _rounds(self) -> InForce:
@@ -135,6 +137,8 @@ class Run:
         before = self.prepared
         self.prepared = again(before, self.published.stored)
         was, now = before.remote.current, self.prepared.remote.current
+        if now is not None and now.abandoned - (frozenset() if was is None else was.abandoned):
+            self._purging.everything()  # with our end, their notes go
         if now is not None and now.stand.state.swept != (was and was.stand.state.swept):
             self.warnings.append(_SWEPT)
         if (was and was.release) != (now and now.release):
@@ -154,7 +158,22 @@ class Run:
             overwrites = any(put.key in remote.record.objects for put in plan.puts)
             if not overwrites and plan.bytes < _WORTH_LOOKING:
                 return remote.current
-        return remote.releases.begin(remote.current)
+        return self._noted(remote.releases, remote.current)
+
+    def _noted(self, releases: Releases, current: Current | None) -> Current:
+        """Notes at the pointer that somebody is at work.
+
+        Raises:
+            Overtaken: there was no pointer when we looked, where others say what they delete, and
+                objects that we count on have changed since.
+        """
+        noted = releases.begin(current)
+        remote, kept = self.prepared.remote, self.prepared.plan.keeps
+        if current is None and kept and remote.listed is not None:
+            now = remote.listing()
+            if any(now.get(keep.key) != remote.listed.get(keep.key) for keep in kept):
+                raise Overtaken(noted.stand)
+        return noted
 
     def _sent(self, plan: Plan) -> Published:
         published = self._publish(plan)
@@ -167,13 +186,32 @@ class Run:
 
     def _publish(self, plan: Plan) -> Published:
         prepared = self.prepared
-        return publish(
+        cached = self._overwritten(plan)
+        published = publish(
             plan,
             prepared.remote.store,
             self._progress,
             public=prepared.order.public,
             concurrency=prepared.settings.concurrency,
         )
+        self._purging.purge(cached - set(published.unsent))
+        return published
+
+    def _overwritten(self, plan: Plan) -> set[str]:
+        """Returns the keys that a plan writes and that caches may hold with other bytes."""
+        prepared = self.prepared
+        never = set()
+        if prepared.build.is_fingerprinted:
+            never = {made.key for made in prepared.objects if not made.follows}
+        puts = [put for put in plan.puts if put.key not in never]
+        anyway = prepared.order.everything is not None
+        return self._purging.overwritten(puts, prepared.remote, anyway=anyway)
+
+    def _purge_after_the_dead(self) -> None:
+        """Purges what others may have changed who died before they could."""
+        current = self.prepared.remote.current
+        if current is not None and current.unfinished:
+            self._purging.everything()
 
     def _check_access(self) -> None:
         """Asks for one published object as a browser would; says what is in the way."""
@@ -203,7 +241,7 @@ class Run:
         manifest, copies = _manifest(prepared.build), _copies(prepared.objects, objects)
         try:
             if current is None or current.stand.state.is_damaged:
-                current = releases.begin(current)
+                current = self._noted(releases, current)
             if before is not None:
                 same = _is_the_same(before, objects, manifest, copies)
                 if same and not then.puts and not current.unfinished:
@@ -286,11 +324,9 @@ def _in_the_way(prepared: Prepared, published: Published) -> list[str] | None:
     if not stored or not prepared.order.public or settings.cdn_domain:
         return None
     key = min(stored, key=lambda key: published.stored[key].size)
-    return bucket.check_access(
+    return check_access(
         urls.base(replace(settings, prefix="")).url("/" + urls.quoted(key)),
         settings,
-        store.region,
-        key_prefixes(prepared.app, settings),
         store.dialect.acl_refusal,
         just_created=prepared.remote.bucket_missing,
     )

@@ -75,7 +75,7 @@ class Sweeps:
         Raises:
             Overtaken: somebody took the sweep for abandoned.
         """
-        return self._moved(stand, lambda state: state.changed(release=None))
+        return self._moved(stand, lambda state: state.changed(release=None, fresh=True))
 
     def touch(self, stand: Stand) -> Stand:
         """Says at the pointer that the sweep is still under way.
@@ -85,21 +85,20 @@ class Sweeps:
         """
         return self._moved(stand, lambda state: state.changed())
 
-    def end(self, stand: Stand, release: str | None = None) -> Stand:
+    def end(self, stand: Stand, before: State | None = None) -> Stand:
         """Says at the pointer that nothing is being deleted any more.
 
         Args:
             stand: the pointer, as it was when it was last moved.
-            release: the one that is in force again, since nothing of it is gone.
+            before: what the pointer said before the sweep; given where nothing is gone, so that
+                what was in force is in force again.
 
         Raises:
             Overtaken: somebody said so before.
         """
+        again = {} if before is None else {"release": before.release, "fresh": before.fresh}
         return self._moved(
-            stand,
-            lambda state: state.changed(
-                sweep=None, swept=state.sweep, release=state.release or release
-            ),
+            stand, lambda state: state.changed(sweep=None, swept=state.sweep, **again)
         )
 
     def _moved(self, stand: Stand, change: Callable[[State], State]) -> Stand:
@@ -148,6 +147,8 @@ class Sweeps:
         now = pointer.read(self._store, folder)
         if now is None:
             return before is not None  # all of it was destroyed
+        if before is not None and now.state.made != before.state.made:
+            return True  # and deployed again since
         if now.state.swept != (None if before is None else before.state.swept):
             return True
         if now.state.sweep is None:

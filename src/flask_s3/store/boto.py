@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
+from .. import endpoints
+from ..redaction import without_secrets
 from ..settings import Settings
 
 # botocore's own patience, a minute and five attempts, would hold up an app that starts.
@@ -34,10 +39,10 @@ def client(settings: Settings, region: str, service: str = "s3") -> Any:  # noqa
         }
     )
     style = "path" if settings.endpoint_url else "auto"
-    return boto3.client(
+    made = boto3.client(
         service,
         region_name=region,
-        endpoint_url=settings.endpoint_url,
+        endpoint_url=settings.endpoint_url if service == "s3" or not on_aws(settings) else None,
         config=Config(
             s3={"addressing_style": style},
             connect_timeout=_CONNECT_SECONDS,
@@ -45,6 +50,25 @@ def client(settings: Settings, region: str, service: str = "s3") -> Any:  # noqa
         ),
         **given,
     )
+    made.meta.events.register("after-call", partial(_redact, settings.secrets))
+    return made
+
+
+def _redact(secrets: Sequence[str], parsed: Mapping[str, Any] | None, **_: object) -> None:
+    """Takes credentials out of an error before boto3 makes an exception of it.
+
+    Stores repeat what they were sent: AWS, for one, in `CanonicalRequest`.
+    """
+    error = (parsed or {}).get("Error")
+    if isinstance(error, dict):
+        told = {name: text for name, text in error.items() if isinstance(text, str)}
+        error.update({name: without_secrets(text, secrets) for name, text in told.items()})
+
+
+def on_aws(settings: Settings) -> bool:
+    """Returns whether the store is AWS's own, so that AWS's other services know the bucket."""
+    host = urlsplit(settings.endpoint_url or "").hostname
+    return host is None or endpoints.is_aws(host)
 
 
 def code_of(error: Exception) -> str:

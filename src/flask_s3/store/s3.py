@@ -24,8 +24,9 @@ from urllib.parse import quote, unquote_plus, urlsplit
 
 from .. import endpoints
 from ..assets import Body, BytesBody, FileBody
-from ..errors import BucketMissing, CredentialsError, StoreError, WrongRegion
+from ..errors import BucketMissing, CredentialsError, SettingsError, StoreError, WrongRegion
 from ..headers import kept
+from ..redaction import without_secrets
 from ..settings import Settings
 from .flow import ATTEMPTS, delay
 from .protocol import (
@@ -172,7 +173,7 @@ class S3Store:
 
         self._crt, self._crt_http = awscrt.s3, awscrt.http
         self.bucket = settings.require_bucket()
-        provider, configured = _credentials(settings)
+        provider, configured, self._secrets = _credentials(settings)
         self.region = region or settings.region or configured or "us-east-1"
         self.dialect = Dialect()
         self._deletes_many = True
@@ -342,7 +343,7 @@ class S3Store:
             if code == "NoSuchKey":
                 continue
             error = StoreError(
-                explain("DeleteObjects", code, self.bucket, _text(item, "Message")),
+                self._explained("DeleteObjects", code, _text(item, "Message")),
                 code=code,
                 status=200,
                 operation="DeleteObjects",
@@ -515,7 +516,7 @@ class S3Store:
         if b"<Error>" in body:
             code = _tag(body, "Code")
             raise StoreError(
-                explain("CopyObject", code, self.bucket, _tag(body, "Message")),
+                self._explained("CopyObject", code, _tag(body, "Message")),
                 code=code,
                 status=200,
                 operation="CopyObject",
@@ -538,7 +539,7 @@ class S3Store:
         elif region and region != self.region and status in {301, 307, 400}:
             kind = WrongRegion
         made = kind(
-            explain(operation, code, self.bucket, _tag(body, "Message")),
+            self._explained(operation, code, _tag(body, "Message")),
             code=code,
             status=status,
             operation=operation,
@@ -547,6 +548,10 @@ class S3Store:
         if isinstance(made, WrongRegion):
             made.region = region
         return made
+
+    def _explained(self, operation: str, code: str, message: str) -> str:
+        """The sentence for an error; stores repeat what they were sent, credentials and all."""
+        return without_secrets(explain(operation, code, self.bucket, message), self._secrets)
 
     def _no_s3(self, operation: str) -> StoreError:
         return StoreError(
@@ -656,6 +661,24 @@ def client_error(error: StoreError) -> StoreError:
     return made
 
 
+def in_its_region(settings: Settings, use: Callable[[S3Store], T]) -> T:
+    """Returns what a look into the bucket gives, in the region where the bucket lives.
+
+    Raises:
+        SettingsError: it lives in another region than the settings say.
+    """
+    store = S3Store(settings)
+    try:
+        return use(store)
+    except WrongRegion as error:
+        if settings.region is not None:
+            raise SettingsError(
+                f"Bucket {store.bucket!r} lives in {error.region}, but FLASKS3_REGION (or "
+                f"AWS_REGION) says {settings.region}: set FLASKS3_REGION = {error.region!r}."
+            ) from error
+        return use(S3Store(settings, error.region))
+
+
 def _failed(error: StoreError) -> Future[Any]:
     future: Future[Any] = Future()
     future.set_exception(error)
@@ -734,8 +757,10 @@ def _address(settings: Settings, bucket: str, region: str) -> tuple[str, str, st
     return "https", f"{bucket}.{host}", ""
 
 
-def _credentials(settings: Settings) -> tuple[AwsCredentialsProvider, str | None]:
-    """Returns the CRT's provider, and the region of the profile in use."""
+def _credentials(
+    settings: Settings,
+) -> tuple[AwsCredentialsProvider, str | None, Sequence[str | None]]:
+    """Returns the CRT's provider, the region of the profile in use, and what no text may show."""
     from awscrt.auth import AwsCredentialsProvider  # noqa: PLC0415
 
     keys = settings.static_keys()
@@ -745,14 +770,36 @@ def _credentials(settings: Settings) -> tuple[AwsCredentialsProvider, str | None
                 keys.access_key_id, keys.secret_access_key, keys.session_token
             ),
             None,
+            settings.secrets,
         )
     return _chain()
 
 
-def _chain() -> tuple[AwsCredentialsProvider, str | None]:
-    """Returns the AWS credential chain: profiles, SSO, roles; asked again as credentials age."""
-    import botocore.session  # noqa: PLC0415
+def _chain() -> tuple[AwsCredentialsProvider, str | None, Sequence[str | None]]:
+    """The same of the AWS credential chain: profiles, SSO, roles; asked again as they age."""
     from awscrt.auth import AwsCredentials, AwsCredentialsProvider  # noqa: PLC0415
+
+    credentials, region = chain()
+    last = credentials.get_frozen_credentials()
+    secrets: list[str | None] = [last.secret_key, last.token]
+
+    def current() -> AwsCredentials:
+        nonlocal last
+        with suppress(Exception):  # with the last ones the store says itself that they expired
+            last = credentials.get_frozen_credentials()
+            secrets[:] = [last.secret_key, last.token]
+        return AwsCredentials(last.access_key, last.secret_key, last.token)
+
+    return AwsCredentialsProvider.new_delegate(current), region, secrets
+
+
+def chain() -> tuple[Any, str | None]:
+    """Returns botocore's credentials from the AWS chain, and the region of the profile in use.
+
+    Raises:
+        CredentialsError: there are none, or they cannot be had.
+    """
+    import botocore.session  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
 
     try:
@@ -763,24 +810,15 @@ def _chain() -> tuple[AwsCredentialsProvider, str | None]:
             credentials.get_frozen_credentials()
     except BotoCoreError as error:
         raise CredentialsError(
-            f"The AWS credentials could not be had: {error} Log in again, or choose another "
-            "AWS_PROFILE."
+            f"The AWS credentials could not be had: {without_secrets(str(error), ())} Log in "
+            "again, or choose another AWS_PROFILE."
         ) from error
     if credentials is None:
         raise CredentialsError(
             "No credentials were found in the settings, the environment, a profile or a role: set "
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE."
         )
-
-    last = credentials.get_frozen_credentials()
-
-    def current() -> AwsCredentials:
-        nonlocal last
-        with suppress(Exception):  # with the last ones the store says itself that they expired
-            last = credentials.get_frozen_credentials()
-        return AwsCredentials(last.access_key, last.secret_key, last.token)
-
-    return AwsCredentialsProvider.new_delegate(current), region
+    return credentials, region
 
 
 def _client(
