@@ -400,6 +400,7 @@ def test_a_terminal_is_asked_before_a_bucket_is_created(
     assert f"Bucket '{missing.name}' does not exist. Create it? [y/N]: " in shown
     buckets = [item["Name"] for item in missing.client.list_buckets()["Buckets"]]
     assert (missing.name in buckets) is (keys is not None)
+    assert ("Nothing was published." in shown) is (keys is None)
     if keys is not None:
         assert missing.keys() == keys
 

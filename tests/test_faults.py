@@ -438,8 +438,8 @@ def test_an_unreadable_file_is_named_and_the_others_published(mini, tmp_path):
     assert ended.json["failed"] == ["static/b.js"]
     assert ended.json["uploaded"] == ["static/a.css", "static/c.txt"]
     assert (
-        f"failed  static/b.js: {shop.static}/b.js: it could not be read (Permission denied): make "
-        "it readable, or leave it out with FLASKS3_IGNORE.\n" in ended.stderr
+        "failed  static/b.js: it could not be read (Permission denied): make it readable, or leave "
+        "it out with FLASKS3_IGNORE.\n" in ended.stderr
     )
 
 
@@ -559,7 +559,7 @@ def test_a_missing_bucket_is_not_created_where_nobody_can_be_asked(
     assert ended.code == 2
     assert (
         f"Error: Bucket {missing.name!r} does not exist, and there is no terminal to ask on "
-        "whether it may be created: pass --yes, or create it." in ended.stderr
+        "whether it may be created: pass --yes, or run flask s3 setup." in ended.stderr
     )
     assert missing.name not in [item["Name"] for item in missing.client.list_buckets()["Buckets"]]
 

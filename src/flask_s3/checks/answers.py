@@ -281,8 +281,8 @@ def _of_type(expected: Expected, answer: Answer) -> Iterator[Fault]:
 
 
 _LEAVE_TYPE = (
-    "Let the CDN pass Content-Type through; where the bucket itself is wrong: flask s3 deploy "
-    "--verify-remote"
+    "Where the bucket itself is wrong: flask s3 deploy --verify-remote; else let the CDN pass "
+    "Content-Type through."
 )
 
 
@@ -309,8 +309,8 @@ def _of_caching(expected: Expected, answer: Answer) -> Iterator[Fault]:
 
 
 _LEAVE_CACHE = (
-    "Let the CDN pass Cache-Control through (Cloudflare: Browser Cache TTL, Respect Existing "
-    "Headers); where the bucket itself is wrong: flask s3 deploy --verify-remote"
+    "Where the bucket itself is wrong: flask s3 deploy --verify-remote; else let the CDN pass "
+    "Cache-Control through (Cloudflare: Browser Cache TTL, Respect Existing Headers)."
 )
 
 

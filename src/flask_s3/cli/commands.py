@@ -439,7 +439,8 @@ def _may_create(bucket: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise click.UsageError(
             f"Bucket {bucket!r} does not exist, and there is no terminal to ask on whether it may "
-            "be created: pass --yes, or create it."
+            "be created: pass --yes, or run flask s3 setup."
         )
     if not click.confirm(f"Bucket {bucket!r} does not exist. Create it?", err=True):
+        click.echo("Nothing was published.", err=True)
         raise click.exceptions.Exit(2)

@@ -604,7 +604,8 @@ _EXPLANATIONS = {
     "ExpiredToken": "the session token has expired: get new temporary credentials.",
     "InvalidToken": "it does not know the session token: check AWS_SESSION_TOKEN.",
     "RequestTimeTooSkewed": "this machine's clock is more than 15 minutes off: set it.",
-    "NoSuchBucket": "there is no such bucket: create it, or correct FLASKS3_BUCKET_NAME.",
+    "NoSuchBucket": "there is no such bucket: flask s3 setup creates it, or correct "
+    "FLASKS3_BUCKET_NAME.",
     "NoSuchKey": "an object that was published before is gone: publish again with --verify-remote.",
     "PermanentRedirect": "the bucket lives at another address: set FLASKS3_REGION to its region.",
     **dict.fromkeys(_WRONG_BYTES, "the file changed while it was sent: publish again."),
