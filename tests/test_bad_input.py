@@ -59,7 +59,7 @@ def used(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("key", [field.metadata["key"] for field in FIELDS])
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore:FLASKS3_FILEPATH_HEADERS")
 def test_a_setting_works_or_is_named_whatever_its_value(key, make_app: AppMaker, caplog):
     app = make_app(FILES)
     FlaskS3(app)
