@@ -61,7 +61,7 @@ SECRETS = {
         *(f"gh{kind}_" + random(36) for kind in "pousr"),
         "github_" + "pat_" + random(22) + "_" + random(59),
     ],
-    "an npm token": [f"//registry.npmjs.org/:_authToken=npm_{random(36)}"],
+    "an npm token": [f"//packages.example.com/:_authToken=npm_{random(36)}"],
     "a DigitalOcean, Shopify or Hugging Face token": [
         "dop_" + "v1_" + hexadecimal(64),
         "shp" + "at_" + hexadecimal(32),

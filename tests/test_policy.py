@@ -12,7 +12,8 @@ from commands import Shop
 from flask import Blueprint
 from steps import Site, site
 
-from flask_s3.access.permissions import PERMISSIONS, Use, needed
+from flask_s3.access.kinds import Use
+from flask_s3.access.permissions import PERMISSIONS, needed
 from flask_s3.cli.policy import policy as policy_command
 from flask_s3.release.records import owner
 

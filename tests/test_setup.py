@@ -17,8 +17,9 @@ from steps import Site
 
 from flask_s3 import create_all
 from flask_s3.access import carry_out
-from flask_s3.access.changes import Access, Wanted
+from flask_s3.access.changes import Wanted
 from flask_s3.access.facts import CLOSED, OPEN, Facts
+from flask_s3.access.kinds import Access
 from flask_s3.access.note import Note
 from flask_s3.access.setup import planned
 

@@ -52,6 +52,11 @@ def partition(region: str) -> str:
     return _partition(region)[1]
 
 
+def bucket_arn(bucket: str, region: str) -> str:
+    """Returns a bucket's ARN; its keys' begin with it and a slash."""
+    return f"arn:{partition(region)}:s3:::{bucket}"
+
+
 def regional_host(region: str | None) -> str:
     """Returns the S3 host of a region, in its partition; the global one when none is known."""
     if region is None:

@@ -214,6 +214,11 @@ def content_type(filename: str) -> str:
     return f"{kind}; charset=utf-8" if _TEXT.match(kind) else kind
 
 
+def media_type(content_type: str) -> str:
+    """Returns a `Content-Type` without its parameters, in lower case (RFC 9110 § 8.3.1)."""
+    return content_type.partition(";")[0].strip().lower()
+
+
 def stored_name(name: str) -> str | None:
     """Returns the name, in lower case, under which S3 takes a header that a user asked for.
 

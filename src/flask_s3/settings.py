@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import CredentialsError, SettingsError
-from .redaction import without_passwords
 
 Kind = Callable[[str, object], Any]
 
@@ -44,6 +43,8 @@ def _wrong(key: str, value: object, wanted: str) -> SettingsError:
 
 def _shown(value: object) -> str:
     """A value as it was written, without the passwords of addresses in it."""
+    from .redaction import without_passwords  # noqa: PLC0415  (an app that starts needs none of it)
+
     if isinstance(value, str):  # before quotes and escapes come into it
         return repr(without_passwords(value))
     return without_passwords(repr(value))
@@ -609,6 +610,12 @@ class Settings:
     def key_start(self) -> str:
         """What each key begins with: the prefix and a slash, or nothing."""
         return f"{self.key_prefix}/" if self.key_prefix else ""
+
+    @property
+    def all_headers(self) -> dict[str, str]:
+        """Every header that is given to any object, by its name in lower case."""
+        layers = (self.headers, *(headers for _, headers in self.filepath_headers))
+        return {name.lower(): value for headers in layers for name, value in headers.items()}
 
     @property
     def secrets(self) -> tuple[str, ...]:

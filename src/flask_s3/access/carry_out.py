@@ -15,9 +15,10 @@ from ..errors import BucketMissing, StoreError
 from ..settings import Settings
 from ..store.protocol import Condition, Store
 from . import note as noting
-from .changes import Access, Change, Changes, Wanted
+from .changes import Change, Changes, Wanted
 from .control import Control
 from .facts import Facts, Part
+from .kinds import Access
 from .note import Note
 from .setup import planned
 from .undo import undone

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import Any
 
 from .facts import Facts, Part
+from .kinds import Access
 from .note import Note
 from .statements import ANYBODY, Reader
 
@@ -23,15 +23,6 @@ _READING = {
 }
 _FORBIDDEN = frozenset({"403", "AccessDenied", "AllAccessDisabled"})
 _PASSES = "what is not known is not changed, so run it again when the store answers."
-
-
-class Access(str, Enum):
-    """How browsers are to reach the files."""
-
-    POLICY = "policy"
-    ACL = "acl"
-    CLOUDFRONT = "cloudfront"
-    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import CredentialsError, StoreError
 from ..redaction import without_secrets
 from ..settings import Settings
-from ..store.boto import client, code_of, on_aws
+from ..store.boto import client, code_of, failures, on_aws
 from .facts import OBJECT_WRITER, OPEN, Block, Facts, Part, new_bucket
 
 # What stores answer that do not know a part at all (SeaweedFS, R2, older Ceph).
@@ -41,14 +41,14 @@ class Control:
     """
 
     def __init__(self, settings: Settings, region: str) -> None:
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415
-
         self.bucket = settings.require_bucket()
         self.region = region
         self._settings = settings
+        # AWS_PROFILE names no profile, say.
+        wrong: tuple[type[Exception], ...] = (*failures(), ValueError)
         try:
             self._client = client(settings, region)
-        except (BotoCoreError, ValueError) as error:  # AWS_PROFILE names none, say
+        except wrong as error:
             said = without_secrets(str(error), settings.secrets).rstrip(".")
             raise CredentialsError(
                 f"boto3, which sets buckets up, cannot be used: {said}. Correct AWS_PROFILE, or "
@@ -92,11 +92,9 @@ class Control:
 
     def _asked(self, ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any] | str:
         """Returns the answer, or the code of the error that came in its place."""
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
         try:
             return ask()
-        except (BotoCoreError, ClientError) as error:
+        except failures() as error:
             return code_of(error)
 
     def facts_of_new(self) -> Facts:
@@ -141,7 +139,7 @@ class Control:
 
     # -- writing
 
-    def write(self, part: Part, value: Any) -> None:  # noqa: ANN401
+    def write(self, part: Part, value: Any) -> None:  # noqa: ANN401  (as boto3 takes it)
         """Makes one part of the bucket what it is to be.
 
         Args:
@@ -153,12 +151,10 @@ class Control:
         Raises:
             StoreError: the store refused.
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
         operation, arguments = _request(part, value, self.region)
         try:
             getattr(self._client, operation)(Bucket=self.bucket, **arguments)
-        except (BotoCoreError, ClientError) as error:
+        except failures() as error:
             if part is Part.BUCKET and code_of(error) == "BucketAlreadyOwnedByYou":
                 return  # the answer to an earlier attempt was lost
             raise _refused(_camel(operation), self.bucket, error) from error
@@ -202,7 +198,11 @@ _WHEN_UNSET: Mapping[Part, dict[str, Any]] = {
 }
 
 
-def _request(part: Part, value: Any, region: str) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
+def _request(
+    part: Part,
+    value: Any,  # noqa: ANN401  (as boto3 takes it)
+    region: str,
+) -> tuple[str, dict[str, Any]]:
     """Returns boto3's method and its arguments for what a part is to be."""
     if part is Part.BUCKET:
         place = {"CreateBucketConfiguration": {"LocationConstraint": region}}

@@ -19,6 +19,8 @@ from ..assets import METADATA_PREFIX
 from ..errors import SettingsError
 from ..settings import Settings
 from . import note
+from .kinds import Use
+from .statements import document
 
 MANAGED_LIMIT = 6144
 """Characters that a managed policy may have, white space not counted (IAM User Guide, "IAM and AWS
@@ -27,17 +29,6 @@ INLINE_LIMIT = 10240
 """The same for all inline policies of a role together."""
 
 Policy = dict[str, Any]
-
-
-class Use(str, Enum):
-    """What somebody is to be allowed to do, by the word of `flask s3 policy --for`."""
-
-    PLAN = "plan"
-    DEPLOY = "deploy"
-    PRUNE = "prune"
-    SETUP = "setup"
-    BUCKET_MANIFEST = "bucket-manifest"
-    PURGE = "purge"
 
 
 class Where(Enum):
@@ -287,7 +278,7 @@ def identity_policy(scope: Scope, uses: Sequence[Use]) -> Policy:
             "FLASKS3_CLOUDFRONT_DISTRIBUTION is not set, so AWS has nothing to purge: set it to "
             "the distribution's id, or leave --for purge out."
         )
-    return document([one for where in Where for one in _allowed(scope, where, permissions)])
+    return document(*(one for where in Where for one in _allowed(scope, where, permissions)))
 
 
 def _allowed(scope: Scope, where: Where, permissions: Iterable[Permission]) -> list[Policy]:
@@ -300,11 +291,6 @@ def _allowed(scope: Scope, where: Where, permissions: Iterable[Permission]) -> l
     return [{"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}]
 
 
-def document(statements: Sequence[Policy]) -> Policy:
-    """Returns a policy of statements."""
-    return {"Version": "2012-10-17", "Statement": list(statements)}
-
-
 def conditions_of(settings: Settings, *, acl: bool, kms_key: str | None) -> frozenset[When]:
     """Returns what the settings make necessary beside what is needed always.
 
@@ -315,7 +301,7 @@ def conditions_of(settings: Settings, *, acl: bool, kms_key: str | None) -> froz
     """
     by_header = (
         when
-        for name in _headers(settings)
+        for name in settings.all_headers
         for start, when in _BY_HEADER.items()
         if name.startswith(start)
     )
@@ -325,12 +311,6 @@ def conditions_of(settings: Settings, *, acl: bool, kms_key: str | None) -> froz
         When.DISTRIBUTION: settings.cloudfront_distribution is not None,
     }
     return frozenset(by_header) | {when for when, is_given in given.items() if is_given}
-
-
-def _headers(settings: Settings) -> dict[str, str]:
-    """Returns every header that the settings give to any object, by its name in lower case."""
-    all_ = (settings.headers, *(headers for _, headers in settings.filepath_headers))
-    return {name.lower(): value for headers in all_ for name, value in headers.items()}
 
 
 def kms_key_of(settings: Settings, given: str | None) -> str | None:
@@ -343,7 +323,7 @@ def kms_key_of(settings: Settings, given: str | None) -> str | None:
     Raises:
         SettingsError: what was given is the ARN of no key.
     """
-    named = _headers(settings).get(f"{_KMS_HEADER}-aws-kms-key-id", "")
+    named = settings.all_headers.get(f"{_KMS_HEADER}-aws-kms-key-id", "")
     key = (named if named.startswith("arn:") else None) if given is None else given
     if key is not None and not re.fullmatch(r"arn:[\w-]+:kms:[\w-]+:[0-9]{12}:key/[\w-]+", key):
         raise SettingsError(
@@ -360,7 +340,7 @@ def remarks(
     said = []
     if "" in scope.key_prefixes and {Use.DEPLOY, Use.PRUNE} & set(uses):
         said.append(_WHOLE_BUCKET)
-    encryption = _headers(settings).get(_KMS_HEADER, "")
+    encryption = settings.all_headers.get(_KMS_HEADER, "")
     if encryption.startswith("aws:kms") and scope.kms_key is None:
         said.append(_KEY_UNKNOWN)
     if (length := length_of(policy)) > MANAGED_LIMIT:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from . import cors
-from .changes import Access, Changes, Draft, Wanted, listed, origins, readable, sentence, who
+from .changes import Changes, Draft, Wanted, listed, origins, readable, sentence, who
 from .facts import (
     ACL_BLOCKS,
     CLOSED,
@@ -17,6 +17,7 @@ from .facts import (
     Part,
     new_bucket,
 )
+from .kinds import Access
 from .note import Grant, Note, User, Was
 from .statements import (
     ANYBODY,

@@ -13,8 +13,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import endpoints
 from ..assets import METADATA_PREFIX
+from ..endpoints import bucket_arn
 from .facts import Facts
 
 LARGEST_POLICY = 20_480
@@ -94,7 +94,7 @@ def statement(
         key_prefixes: such as `static/`; an empty one is the whole bucket but for our own records.
         reader: who may read.
     """
-    arn, prefixes = _arn(bucket, region), sorted(set(key_prefixes))
+    arn, prefixes = f"{bucket_arn(bucket, region)}/", sorted(set(key_prefixes))
     made = {"Sid": reader.sid, "Effect": "Allow", "Action": _ACTION, **reader.who}
     if "" in prefixes:
         return {**made, "NotResource": f"{arn}{METADATA_PREFIX}*"}
@@ -163,7 +163,7 @@ def says_the_same(text: str | None, other: str | None) -> bool:
         return text == other
 
 
-def _comparable(policy: Any) -> Any:  # noqa: ANN401
+def _comparable(policy: object) -> object:
     """Returns a policy with its statements in a list, as one alone need not be."""
     if not isinstance(policy, Mapping):
         return policy
@@ -180,7 +180,7 @@ def open_to_anybody(facts: Facts) -> tuple[str, ...]:
         str(one.get("Sid", f"number {number}"))
         for number, one in enumerate(_statements(facts), 1)
         if one.get("Effect") == "Allow"
-        and _is_anybody(one.get("Principal"))
+        and is_anybody(one.get("Principal"))
         and not _is_for_some(one.get("Condition"))
     )
 
@@ -217,10 +217,6 @@ def covers(prefixes: Iterable[str], prefix: str) -> bool:
 # -- reading a policy
 
 
-def _arn(bucket: str, region: str) -> str:
-    return f"arn:{endpoints.partition(region)}:s3:::{bucket}/"
-
-
 def _statements(facts: Facts) -> list[Mapping[str, Any]]:
     """Returns a policy's statements.
 
@@ -251,7 +247,7 @@ def _prefixes(one: Mapping[str, Any], facts: Facts, reader: Reader) -> Sequence[
     Raises:
         Unmergeable: somebody changed it into something that we do not write.
     """
-    arn = _arn(facts.bucket, facts.region)
+    arn = f"{bucket_arn(facts.bucket, facts.region)}/"
     expected = statement(facts.bucket, facts.region, [""], reader)
     if _said(one) == _said(expected):
         if _listed(one.get("NotResource")) == [expected["NotResource"]]:
@@ -270,7 +266,7 @@ def _said(one: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what a statement says of anything but resources, in one of the forms it can have."""
     said = {name: value for name, value in one.items() if name not in {"Resource", "NotResource"}}
     both = "Resource" in one and "NotResource" in one
-    principal = "*" if _is_anybody(one.get("Principal")) else one.get("Principal")
+    principal = "*" if is_anybody(one.get("Principal")) else one.get("Principal")
     return {**said, "Principal": principal, "Action": _listed(one.get("Action")), "both": both}
 
 
@@ -289,7 +285,8 @@ def _is_for_some(condition: object) -> bool:
     )
 
 
-def _is_anybody(principal: object) -> bool:
+def is_anybody(principal: object) -> bool:
+    """Returns whether a statement's `Principal` is everybody."""
     if isinstance(principal, Mapping):
         return "*" in _listed(principal.get("AWS"))
     return principal == "*"

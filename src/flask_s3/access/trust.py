@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 
 from ..errors import SettingsError
-from .permissions import Policy, document
+from .permissions import Policy
+from .statements import document
 
 _PROVIDER = "token.actions.githubusercontent.com"
 _NAME = r"[A-Za-z0-9._-]+(@[0-9]+)?"
@@ -67,7 +68,7 @@ def trust_policy(partition: str, account: str, subject: str) -> Policy:
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": {"StringEquals": asked},
     }
-    return document([statement])
+    return document(statement)
 
 
 def account_id(account: str) -> str:

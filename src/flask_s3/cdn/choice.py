@@ -51,7 +51,7 @@ def purger(app: Flask, settings: Settings) -> Purger | None:
 class _Own:
     """A purger of the user's own: whatever it raises becomes a sentence."""
 
-    def __init__(self, own: Any, app: Flask, settings: Settings) -> None:  # noqa: ANN401
+    def __init__(self, own: Any, app: Flask, settings: Settings) -> None:  # noqa: ANN401  (theirs)
         self._own = own
         self._app = app
         self._settings = settings
@@ -100,7 +100,7 @@ def _made(app: Flask, settings: Settings) -> object:
     return own
 
 
-def _imported(path: str) -> Any:  # noqa: ANN401
+def _imported(path: str) -> Any:  # noqa: ANN401  (theirs)
     if not re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", path):
         raise SettingsError(
             f"{_OWN} is {path!r}, but it has to be an object or an import path such as "

@@ -80,7 +80,7 @@ class Cloudflare:
 
     def _answer(self, prefixes: Sequence[str]) -> tuple[int, dict[str, Any], float | None]:
         """Returns the status (0: none came), what Cloudflare said, and how long it asks to wait."""
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310  (to Cloudflare's API)
             self._url,
             json.dumps({"prefixes": list(prefixes)}).encode(),
             {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"},
@@ -127,6 +127,7 @@ def _token(settings: Settings) -> str:
 class _AsAnswered(urllib.request.HTTPErrorProcessor):
     """Takes each answer as it is: a redirect that is followed would carry the token elsewhere."""
 
+    # As urllib calls it, which has no type for it either.
     def http_response(self, request: urllib.request.Request, response: Any) -> Any:  # noqa: ANN401, ARG002
         return response
 

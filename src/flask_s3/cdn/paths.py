@@ -68,11 +68,16 @@ def how_to_purge(settings: Settings, found: Sequence[str] = ()) -> str:
 
     A command to paste where a setting names the CDN; else it is the user's to do there.
     """
-    some = 0 < len(found) <= _PASTED
-    named = " ".join(shlex.quote(f"/{url.split('/', 3)[-1]}".replace("*", "%2A")) for url in found)
+    paths = Stale(tuple(found)).paths
     if settings.cloudfront_distribution or settings.cloudflare_zone or settings.purger:
-        return f"flask s3 purge {named if some else '--all'}"
-    return f"Purge {named if some else 'all static files'} by the cache's own means."
+        return command(paths, most=_PASTED)
+    named = shlex.join(paths) if 0 < len(paths) <= _PASTED else "all static files"
+    return f"Purge {named} by the cache's own means."
+
+
+def command(paths: Sequence[str], *, most: int) -> str:
+    """Returns the command that purges paths; all, where there are none or more than `most`."""
+    return f"flask s3 purge {shlex.join(paths) if 0 < len(paths) <= most else '--all'}"
 
 
 def _base(settings: Settings) -> urls.Base:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..cdn.paths import how_to_purge
 from ..findings import Finding, Verdict
+from ..headers import media_type
 from ..settings import Settings
 from ..urls import quoted
 from .expected import DATA, Expected
@@ -52,7 +53,7 @@ class Answer:
     @property
     def kind(self) -> str:
         """The content type without its parameters."""
-        return self.header("content-type").partition(";")[0].strip().lower()
+        return media_type(self.header("content-type"))
 
     @property
     def encoding(self) -> str:

@@ -12,6 +12,7 @@ from ..findings import Finding, Verdict
 from ..patterns import matcher
 from ..settings import BUCKET, FIELDS, NAME_RULE, Settings, can_be_new, flag
 from ..urls import base
+from .diagnosis import refused
 
 _KEYS = frozenset(field.metadata["key"] for field in FIELDS)
 # FLASKS3_ALLOWED is FLASKS3_ALLOW, FLASKS3_BUCKET is FLASKS3_BUCKET_NAME; nothing farther.
@@ -75,17 +76,8 @@ def wrong_settings(config: Mapping[str, Any]) -> list[Finding]:
 
 def wrong(error: SettingsError) -> Finding:
     """Returns the error that a refused setting is."""
-    what, _, fix = str(error).rpartition(": ")
-    return Finding(
-        "settings",
-        Verdict.ERROR,
-        f"{what}." if what else str(error),
-        "No command works with it, and where URLs need it, no page does.",
-        fix if fix.startswith(_COMMANDS) else fix[:1].upper() + fix[1:],
-    )
-
-
-_COMMANDS = ("pip ", "flask ")
+    why = "No command works with it, and where URLs need it, no page does."
+    return refused("settings", error, why)
 
 
 def unknown_settings(config: Mapping[str, Any]) -> list[Finding]:

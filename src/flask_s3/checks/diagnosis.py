@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ..errors import StoreError
+from ..errors import FlaskS3Error, StoreError
 from ..findings import Finding, Verdict
 from ..redaction import without_secrets
 
@@ -50,6 +50,25 @@ class Skipped:
 def fix_of(error: StoreError, grants: str) -> str:
     """Returns what mends that the store failed us: the command `grants` where it refused us."""
     return grants if error.status == 403 else "Mend that, then: flask s3 doctor"
+
+
+def refused(check: str, error: FlaskS3Error, why: str) -> Finding:
+    """Returns the finding that one of our errors is: `what: what to do`.
+
+    Args:
+        check: which met with it.
+        error: whose text says both.
+        why: why that matters.
+    """
+    what, _, fix = str(error).rpartition(": ")
+    is_command = fix.startswith(("pip ", "flask "))
+    return Finding(
+        check,
+        Verdict.ERROR,
+        f"{what}." if what else str(error),
+        why,
+        fix if is_command else fix[:1].upper() + fix[1:],
+    )
 
 
 @dataclass(slots=True)

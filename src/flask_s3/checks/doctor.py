@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..access import note as noting
-from ..access.changes import Access
 from ..access.control import Control
 from ..access.facts import Facts, Part
+from ..access.kinds import Access
 from ..building.collect import key_prefixes
 from ..cdn.choice import purger
 from ..encodings import usable
@@ -30,7 +30,7 @@ from ..serve.serving import state_of
 from ..settings import Settings
 from ..store.s3 import S3Store
 from . import configured, contact, identity, opened, probes, published
-from .diagnosis import Diagnosis
+from .diagnosis import Diagnosis, refused
 from .fetching import Browser
 from .identity import Caller
 from .loading import LOADED, not_loaded
@@ -136,7 +136,7 @@ class _Visit:
 
     def of_the_bucket_alone(self) -> Diagnosis:
         """Returns the diagnosis of a bucket whose app does not load."""
-        return self._ended(lambda there: self._judge_rules(_facts(there), ()), _NO_APP)
+        return self._ended(lambda there: self._judge_rules(_control(there).facts(), ()), _NO_APP)
 
     def _ended(self, look: Callable[[Settings], None], why: str) -> Diagnosis:
         return self._diagnosis.ended(self._looked(look) or why).without(self._given.secrets)
@@ -150,7 +150,7 @@ class _Visit:
                 look(there)
                 return ""
         except CredentialsError as error:
-            add(identity.no_credentials(str(error)))
+            add(refused("credentials", error, identity.NO_CREDENTIALS))
         except SettingsError as error:  # what the environment says of proxies and authorities
             add(configured.wrong(error))
         except StoreError as error:
@@ -165,8 +165,8 @@ class _Visit:
 
         None, with the reason noted, where it cannot be asked.
         """
-        given, asked = self._given, contact.first_region(self._given)
-        keys = contact.keys(given)
+        given = self._given
+        keys, asked = contact.keys(given)
         if given.bucket_name is None:
             self._diagnosis.add(identity.who(Caller(keys, contact.name(given, asked))))
             return None
@@ -183,13 +183,14 @@ class _Visit:
         current = releases.current()
         record = None if current is None else current.record
         samples = self._judge_release(app, current, releases, store, prefixes)
-        facts = _facts(there)
+        control = _control(there)
+        facts = control.facts()
         self._judge_rules(facts, prefixes)
         with closing(Browser(self._given.ca_bundle, in_flight=1)) as browser:
             outside = Outside(self._given, browser, samples)
             is_to_be_private = self._is_to_be_private(app, store)
             self._judge_access(facts, prefixes, outside, releases, current, is_to_be_private)
-            self._judge_distribution(there)
+            self._judge_distribution(control)
             if self._judge_cdn(samples, outside):
                 self._judge_cors(facts, app, record, samples, outside)
             else:
@@ -273,12 +274,10 @@ class _Visit:
             return name in note.apps and note.apps[name].access in _PRIVATE
         return False
 
-    def _judge_distribution(self, there: Settings) -> None:
-        distribution = there.cloudfront_distribution
-        if distribution is not None:
-            found = Control(there, there.region or "").distribution(distribution)
-            if found == "NoSuchDistribution":
-                self._diagnosis.add(opened.no_distribution(self._given))
+    def _judge_distribution(self, control: Control) -> None:
+        named = self._given.cloudfront_distribution
+        if named is not None and control.distribution(named) == "NoSuchDistribution":
+            self._diagnosis.add(opened.no_distribution(self._given))
 
     def _judge_cors(
         self,
@@ -336,8 +335,8 @@ _CHECK_OF = {
 }
 
 
-def _facts(there: Settings) -> Facts:
-    return Control(there, there.region or "").facts()
+def _control(there: Settings) -> Control:
+    return Control(there, there.region or "")
 
 
 def _unread(facts: Facts, part: Part) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from ..assets import METADATA_PREFIX
+from ..headers import media_type
 from ..manifest import Manifest, from_json
 from ..release.records import Record
 from ..settings import Settings
@@ -59,7 +60,7 @@ class Expected:
     @property
     def kind(self) -> str:
         """The content type without its parameters."""
-        return self.content_type.partition(";")[0].strip().lower()
+        return media_type(self.content_type)
 
     @property
     def is_immutable(self) -> bool:
@@ -137,7 +138,7 @@ def _expected(key: str, known: Known, url: str, named: _Named, wanted: _Wanted) 
         encoding=encoding,
         cache_control=headers.get("cache-control", ""),
         modified=known.modified,
-        cors=wanted.cors(named.path, content_type.partition(";")[0].strip().lower()),
+        cors=wanted.cors(named.path, media_type(content_type)),
     )
 
 

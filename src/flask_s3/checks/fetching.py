@@ -202,7 +202,7 @@ def _tls(ca_bundle: str | None) -> ssl.SSLContext:
         ) from error
 
 
-def _read(response: Any, deadline: float) -> Answer:  # noqa: ANN401
+def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> Answer:
     headers = {name.lower(): value for name, value in response.headers.itermerged()}
     raw, decoding = sha256(), _Decoding(headers.get("content-encoding", ""))
     start = b""

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import endpoints
 from ..access.facts import Facts
+from ..access.statements import is_anybody
+from ..endpoints import bucket_arn
 
 
 def anybody_may(facts: Facts, action: str, key: str | None) -> bool:
@@ -18,7 +19,7 @@ def anybody_may(facts: Facts, action: str, key: str | None) -> bool:
 
     Statements with conditions are for some, not for anybody.
     """
-    arn = f"arn:{endpoints.partition(facts.region)}:s3:::{facts.bucket}"
+    arn = bucket_arn(facts.bucket, facts.region)
     arn += "" if key is None else f"/{key}"
     effects = {s.get("Effect") for s in _statements(facts) if _is_about(s, action, arn)}
     return effects == {"Allow"}
@@ -26,7 +27,7 @@ def anybody_may(facts: Facts, action: str, key: str | None) -> bool:
 
 def keys_named(facts: Facts) -> list[str]:
     """Returns a key for each resource that the policy's statements name."""
-    start = f"arn:{endpoints.partition(facts.region)}:s3:::{facts.bucket}/"
+    start = f"{bucket_arn(facts.bucket, facts.region)}/"
     named = (word for s in _statements(facts) for word in _words(s.get("Resource")))
     return [re.sub("[*?]", "x", word.removeprefix(start)) for word in named]
 
@@ -38,10 +39,8 @@ def _statements(facts: Facts) -> list[Mapping[str, Any]]:
 
 
 def _is_about(statement: Mapping[str, Any], action: str, arn: str) -> bool:
-    principal = statement.get("Principal")
-    anybody = _words(principal.get("AWS")) if isinstance(principal, Mapping) else _words(principal)
     return (
-        ("*" in anybody or "NotPrincipal" in statement)
+        (is_anybody(statement.get("Principal")) or "NotPrincipal" in statement)
         and not statement.get("Condition")
         and _named_in(statement, "Action", action, str.lower)
         and _named_in(statement, "Resource", arn, str)

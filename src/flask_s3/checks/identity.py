@@ -129,16 +129,8 @@ def who(caller: Caller) -> Finding:
     return Finding("credentials", Verdict.OK, f"{name} {caller.keys}.")
 
 
-def no_credentials(message: str) -> Finding:
-    """Returns the error that missing credentials, or half of a pair, are."""
-    what, _, fix = message.rpartition(": ")
-    return Finding(
-        "credentials",
-        Verdict.ERROR,
-        f"{what}." if what else message,
-        "Nothing can be published without them; pages need none.",
-        fix[:1].upper() + fix[1:],
-    )
+NO_CREDENTIALS = "Nothing can be published without them; pages need none."
+"""Why it matters that credentials are missing, or half of a pair."""
 
 
 def _named_twice(contact: Contact, given: Settings) -> Finding | None:

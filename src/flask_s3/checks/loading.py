@@ -67,5 +67,5 @@ def _places(traceback: TracebackType | None) -> list[tuple[str, int]]:
 
 
 def _relative(path: str) -> str:
-    inside = path.startswith(os.getcwd() + os.sep)  # noqa: PTH109
+    inside = path.startswith(os.getcwd() + os.sep)  # noqa: PTH109  (paths are text here)
     return os.path.relpath(path) if inside else path

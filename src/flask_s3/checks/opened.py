@@ -56,9 +56,7 @@ class Seen:
 
 def ownership(facts: Facts, given: Settings) -> Finding:
     """Returns whether the headers that files are sent with suit the bucket's ownership."""
-    wanted = [given.headers, *(headers for _, headers in given.filepath_headers)]
-    has_acl = any(name.lower() == "x-amz-acl" for headers in wanted for name in headers)
-    if facts.ownership == OWNER_ENFORCED and has_acl:
+    if facts.ownership == OWNER_ENFORCED and "x-amz-acl" in given.all_headers:
         return Finding(
             "ownership",
             Verdict.ERROR,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 from flask.cli import with_appcontext
 
+from ..access.kinds import Access, chosen
 from ..errors import SettingsError, StoreError
 from ..serve.serving import state_of
 from ..settings import NAME_RULE, can_be_new
@@ -23,13 +25,12 @@ if TYPE_CHECKING:
     from ..store.s3 import S3Store
 
 _PERMISSIONS = "flask s3 policy --for setup prints all that set-up takes."
-_KINDS = ("policy", "acl", "cloudfront", "none")
 
 
 @click.command()
 @click.option(
     "--access",
-    type=click.Choice(_KINDS),
+    type=click.Choice([access.value for access in Access]),
     help="How browsers reach the files: by a bucket policy, by each object's ACL, by CloudFront "
     "only, or not at all. When left out: cloudfront where FLASKS3_CLOUDFRONT_DISTRIBUTION is set, "
     "else policy.",
@@ -69,36 +70,31 @@ def setup(access: str | None, dry_run: bool, yes: bool, undo: bool, sse_s3: bool
 
 
 def _set_up(bucket: Bucket, wanted: Wanted, name: str, *, dry_run: bool, yes: bool) -> None:
-    changes = bucket.planned(wanted)
-    _show(changes, name)
-    _exit_for_refusals(changes)
-    if not changes.changes:
-        click.echo(f"Nothing to change: bucket {name} is set up.")
+    look = partial(bucket.planned, wanted)
+    changes = _shown(look, name, f"Nothing to change: bucket {name} is set up.")
     if dry_run:
         return
-    if changes.changes and _is_to_do(yes=yes):
-        _refuse_outdated(changes, bucket.planned(wanted))
+    _agree(changes, look, yes=yes)
     done = bucket.set_up(changes, wanted, _tell)  # may note that this app needs it too
     if done.changes:
         click.echo(f"Bucket {name} is set up: {screens.count(len(done.changes), 'change')}.")
 
 
 def _undo(bucket: Bucket, app: str, name: str, *, dry_run: bool, yes: bool) -> None:
-    changes = bucket.undone(app)
-    _show(changes, name)
-    _exit_for_refusals(changes)
-    if not changes.changes:
-        click.echo(f"Nothing to undo: bucket {name} has nothing that this app's set-up added.")
+    look = partial(bucket.undone, app)
+    nothing = f"Nothing to undo: bucket {name} has nothing that this app's set-up added."
+    changes = _shown(look, name, nothing)
     if dry_run:
         return
-    if changes.changes and _is_to_do(yes=yes):
-        _refuse_outdated(changes, bucket.undone(app))
+    _agree(changes, look, yes=yes)
     bucket.undo(changes, _tell)
     if changes.changes:
         click.echo(f"Undone. Bucket {name} itself stays, with all that is in it.")
 
 
-def _show(changes: Changes, name: str) -> None:
+def _shown(look: Callable[[], Changes], name: str, nothing: str) -> Changes:
+    """Returns what is to change, once it was shown; ends the command where that is refused."""
+    changes = look()
     if changes.changes:
         click.echo(f"Bucket {name}")
     for change in changes.changes:
@@ -106,6 +102,10 @@ def _show(changes: Changes, name: str) -> None:
     screens.show_warnings(changes.warnings)
     for text in changes.refusals:
         click.secho(f"Error: {text}", fg="red", err=True)
+    _exit_for_refusals(changes)
+    if not changes.changes:
+        click.echo(nothing)
+    return changes
 
 
 def _exit_for_refusals(changes: Changes) -> None:
@@ -134,25 +134,20 @@ def _tell(change: Change) -> None:
     click.echo(f"Done  {change.part.value}")
 
 
-def _is_to_do(*, yes: bool) -> bool:
-    """Returns whether somebody had to be asked, which takes its time; ends the command on a no."""
-    if yes:
-        return False
+def _agree(changes: Changes, look: Callable[[], Changes], *, yes: bool) -> None:
+    """Asks whether all of it may be changed, and ends the command on a no.
+
+    Raises:
+        StoreError: an answer takes its time, and the bucket is not as it was shown any more.
+    """
+    if yes or not changes.changes:
+        return
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask on: pass --yes. Nothing was changed.")
     if not click.confirm("Change this?", err=True):
         click.echo("Nothing was changed.", err=True)
         raise click.exceptions.Exit(2)
-    return True
-
-
-def _refuse_outdated(shown: Changes, now: Changes) -> None:
-    """Refuses to write what was shown where the bucket is not as it was then.
-
-    Raises:
-        StoreError: somebody changed it.
-    """
-    if shown != now:
+    if changes != look():
         raise StoreError(
             "The bucket changed while this waited for an answer, so nothing was done: run it "
             "again.",
@@ -204,13 +199,11 @@ def _name(settings: Settings) -> str:
 
 
 def _wanted(settings: Settings, region: str, access: str | None, *, sse_s3: bool) -> Wanted:
-    from ..access.changes import Access, Wanted  # noqa: PLC0415
+    from ..access.changes import Wanted  # noqa: PLC0415
     from ..access.distribution import arn_of  # noqa: PLC0415
     from ..building.collect import key_prefixes  # noqa: PLC0415
 
-    has_distribution = settings.cloudfront_distribution is not None
-    kind = Access(access or ("cloudfront" if has_distribution else "policy"))
-    arn = None
+    kind, arn = chosen(access, settings), None
     if kind is Access.CLOUDFRONT:
         arn, problem = arn_of(settings, region)
         screens.show_warnings(() if problem is None else (problem,))

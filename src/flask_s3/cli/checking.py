@@ -12,13 +12,16 @@ from flask.cli import ScriptInfo, with_appcontext
 from ..findings import Verdict, worst
 from ..serve.serving import state_of
 from . import screens
-from .running import INTERRUPTED, exit_for, explained, the_app
+from .running import exit_for, explained, the_app
 
 if TYPE_CHECKING:
     from flask import Flask
 
     from ..checks.diagnosis import Diagnosis
     from ..settings import Settings
+
+
+_INTERRUPTED = "nothing was changed"
 
 
 @click.command()
@@ -35,12 +38,8 @@ def doctor(context: click.Context, as_json: bool) -> None:
       flask s3 doctor
       flask s3 doctor --json > doctor.json
     """
-    with explained():
-        try:
-            found = _examined(context)
-        except KeyboardInterrupt:
-            click.echo("Interrupted: nothing was changed.", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+    with explained(_INTERRUPTED):
+        found = _examined(context)
     if as_json:
         skipped = [{"check": one.check, "why": one.why} for one in found.skipped]
         screens.show_checks_as_json(found.findings, skipped=skipped)
@@ -85,19 +84,15 @@ def verify(most: int | None, as_json: bool) -> None:
     from ..checks.verify import verify as verified  # noqa: PLC0415
 
     app = the_app()
-    with explained(), screens.counting(quiet=as_json) as progress:
-        try:
-            settings = state_of(app).settings()
-            done = verified(
-                settings,
-                app.name,
-                most=most,
-                pages_are_https=_are_https(app, settings),
-                progress=progress,
-            )
-        except KeyboardInterrupt:
-            click.echo("Interrupted: nothing was changed.", err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from None
+    with explained(_INTERRUPTED), screens.counting(quiet=as_json) as progress:
+        settings = state_of(app).settings()
+        done = verified(
+            settings,
+            app.name,
+            most=most,
+            pages_are_https=_are_https(app, settings),
+            progress=progress,
+        )
     if as_json:
         screens.show_checks_as_json(done.findings, checked=done.checked)
     else:

@@ -9,8 +9,7 @@ import click
 from flask.cli import with_appcontext
 
 from .. import endpoints
-from ..access.changes import Access
-from ..access.permissions import Use
+from ..access.kinds import Access, Use, chosen
 from ..errors import SettingsError
 from ..serve.serving import state_of
 from . import screens
@@ -96,7 +95,7 @@ def policy(
     with explained():
         settings = state_of(the_app()).settings()
         account = None if account is None else account_id(account)
-        how = Access(access) if access else _usual(settings)
+        how = chosen(access, settings)
         if repository is not None:
             made = _trust(settings, repository, branch, environment, account)
         elif of_bucket:
@@ -105,11 +104,6 @@ def policy(
             wanted = [Use(use) for use in uses] or [Use.DEPLOY]
             made = _identity(settings, _scope(settings, how, kms_key, account), wanted)
         click.echo(json.dumps(made, indent=2))
-
-
-def _usual(settings: Settings) -> Access:
-    """Returns how browsers are let in when nobody says it."""
-    return Access.POLICY if settings.cloudfront_distribution is None else Access.CLOUDFRONT
 
 
 def _partition(settings: Settings) -> str:

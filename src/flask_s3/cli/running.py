@@ -39,15 +39,19 @@ def look_for_garbage_rarely(context: click.Context) -> None:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
-    """Turns our errors into one message and an exit code."""
+def explained(interrupted: str = "the next run goes on where this one stopped") -> Iterator[None]:
+    """Turns our errors into one message and an exit code.
+
+    Args:
+        interrupted: what Ctrl-C leaves behind.
+    """
     try:
         yield
     except FlaskS3Error as error:
         click.secho(f"Error: {_harmless(str(error))}", fg="red", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
-        click.echo("Interrupted: the next run goes on where this one stopped.", err=True)
+        click.echo(f"Interrupted: {interrupted}.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
 
 

@@ -6,7 +6,6 @@ and tells it of everything.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -108,11 +107,10 @@ class Purging:
             self.purged += stale.paths
 
 
-def _advice(paths: tuple[str, ...]) -> str:
-    named = shlex.join(paths) if len(paths) <= _SHOWN else "--all"
+def _advice(stale: tuple[str, ...]) -> str:
     return (
-        "What was published stands, but caches may go on with the bytes of before, until: flask s3 "
-        f"purge {named}"
+        "What was published stands, but caches may go on with the bytes of before, until: "
+        f"{paths.command(stale, most=_SHOWN)}"
     )
 
 

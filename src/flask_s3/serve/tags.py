@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from markupsafe import Markup, escape
 
-from ..headers import content_type
+from ..headers import content_type, media_type
 
 # HTML § 4.6.8 "preload" takes these destinations (Fetch § 2.2.5), by the file's type.
 _DESTINATIONS = {
@@ -30,7 +30,7 @@ Attributes = Mapping[str, object]
 
 def destination(filename: str) -> str:
     """Returns what a browser wants a file for, as a preload's `as` says it; `fetch` for data."""
-    kind = content_type(filename).partition(";")[0]
+    kind = media_type(content_type(filename))
     return _DESTINATIONS.get(kind) or _DESTINATIONS.get(kind.partition("/")[0], "fetch")
 
 
