@@ -1,4 +1,4 @@
-"""Two commands measured in turn: A B A B …, so that a slow moment of the machine hits both.
+"""Commands measured in turn: A B C A B C …, so that a slow moment of the machine hits all of them.
 
 Each run is a whole process, from start to exit: wall time, user + system CPU and peak memory, all
 of the process itself and the children it waited for (``os.wait4``). Peak memory is never less
@@ -8,18 +8,15 @@ is some 25 MB here.
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import IO
@@ -85,72 +82,29 @@ class Summary:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two commands measured in turn."""
+    """Two commands that were measured in turn."""
 
     first: Summary
     second: Summary
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """First over second, round by round."""
-        return tuple(
-            a.wall / b.wall for a, b in zip(self.first.runs, self.second.runs, strict=True)
-        )
+        """The wall time of the first over that of the second, round by round."""
+        return self._paired(lambda run: run.wall)
+
+    @property
+    def cpu_ratios(self) -> tuple[float, ...]:
+        """The same of the CPU time."""
+        return self._paired(lambda run: run.cpu)
 
     @property
     def ratio(self) -> float:
         """The median of the paired ratios."""
         return median(self.ratios)
 
-
-@dataclass(frozen=True)
-class Figure:
-    """A number with its unit; ``limit`` is the most it may be, where something was promised."""
-
-    name: str
-    value: float
-    unit: str
-    limit: float | None = None
-    note: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """``ok`` or ``MISSED`` against the limit; nothing where there is none."""
-        if self.limit is None:
-            return ""
-        return "ok" if self.value <= self.limit else "MISSED"
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one benchmark found."""
-
-    name: str
-    figures: tuple[Figure, ...]
-    comparisons: tuple[Comparison, ...] = ()
-    alone: tuple[Summary, ...] = ()
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where and with what it was measured."""
-
-    cores: int
-    processor: str
-    system: str
-    versions: Mapping[str, str]
-    date: str
-
-
-def machine(versions: Mapping[str, str]) -> Machine:
-    """This machine; ``versions`` names what was measured."""
-    return Machine(
-        cores=cores(),
-        processor=platform.machine(),
-        system=platform.system(),
-        versions=versions,
-        date=datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-    )
+    def _paired(self, of: Callable[[Run], float]) -> tuple[float, ...]:
+        runs = zip(self.first.runs, self.second.runs, strict=True)
+        return tuple(of(a) / of(b) for a, b in runs)
 
 
 def cores() -> int:
@@ -175,6 +129,26 @@ def nothing() -> None:
     """The hook that does nothing."""
 
 
+def in_turn(
+    commands: Sequence[Command],
+    rounds: int,
+    *,
+    before: Callable[[], None] = nothing,
+    after: Callable[[], None] = nothing,
+    warm_up: int = 1,
+) -> tuple[Summary, ...]:
+    """The commands in turn, ``rounds`` times after ``warm_up`` rounds that do not count.
+
+    ``before`` and ``after`` run around each command and are not timed; ``after`` may raise when
+    the command did not do its job.
+    """
+    found = [[between(before, after, c) for c in commands] for _ in range(warm_up + rounds)]
+    columns = zip(*found[warm_up:], strict=True)
+    return tuple(
+        Summary(command.name, runs) for command, runs in zip(commands, columns, strict=True)
+    )
+
+
 def compare(
     first: Command,
     second: Command,
@@ -182,17 +156,11 @@ def compare(
     *,
     before: Callable[[], None] = nothing,
     after: Callable[[], None] = nothing,
+    warm_up: int = 1,
 ) -> Comparison:
-    """Both commands in turn, ``rounds`` times after one round of warm-up.
-
-    ``before`` and ``after`` run around each command and are not timed; ``after`` may raise when
-    the command did not do its job.
-    """
-    pairs = [
-        (between(before, after, first), between(before, after, second)) for _ in range(rounds + 1)
-    ]
-    firsts, seconds = zip(*pairs[1:], strict=True)
-    return Comparison(Summary(first.name, firsts), Summary(second.name, seconds))
+    """Two commands as :func:`in_turn` measures them."""
+    pair = in_turn((first, second), rounds, before=before, after=after, warm_up=warm_up)
+    return Comparison(*pair)
 
 
 def repeat(
@@ -202,9 +170,8 @@ def repeat(
     before: Callable[[], None] = nothing,
     after: Callable[[], None] = nothing,
 ) -> Summary:
-    """One command, ``rounds`` times after one of warm-up; the hooks as in :func:`compare`."""
-    runs = [between(before, after, command) for _ in range(rounds + 1)]
-    return Summary(command.name, tuple(runs[1:]))
+    """One command as :func:`in_turn` measures it."""
+    return in_turn((command,), rounds, before=before, after=after)[0]
 
 
 def between(before: Callable[[], None], after: Callable[[], None], command: Command) -> Run:
@@ -229,9 +196,14 @@ def measure(command: Command) -> Run:
         )
         limit = threading.Timer(TIME_LIMIT, process.kill)
         limit.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        limit.cancel()
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:  # Ctrl-C: nothing that was started is left behind
+            process.kill()
+            raise
+        finally:
+            wall = time.perf_counter() - start
+            limit.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         check_exit(command, process.returncode, output)
     return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * RSS_UNIT)
@@ -244,85 +216,3 @@ def check_exit(command: Command, code: int, output: IO[bytes]) -> None:
     output.seek(0)
     tail = output.read()[-2000:].decode(errors="replace")
     raise CommandFailed(f"{command.name}: exit {code} from {' '.join(command.argv)}\n{tail}")
-
-
-# Tables
-
-
-def report(where: Machine, results: Iterable[Result]) -> str:
-    """All results as text."""
-    versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
-    lines = [
-        f"{where.date} · {where.cores} cores, {where.processor}, {where.system}",
-        versions,
-    ]
-    for result in results:
-        lines += ["", result.name, "=" * len(result.name)]
-        lines += table(RUN_TITLES, run_rows(result)) if result.comparisons or result.alone else []
-        lines += ["", *table(FIGURE_TITLES, figure_rows(result))]
-    return "\n".join(lines)
-
-
-RUN_TITLES = ("command", "runs", "wall (median)", "min to max", "CPU", "peak RSS", "paired ratio")
-FIGURE_TITLES = ("figure", "value", "limit", "", "note")
-
-
-def run_rows(result: Result) -> Iterator[tuple[str, ...]]:
-    """A row a command; of two in turn, the first has the ratio."""
-    for comparison in result.comparisons:
-        low, high = min(comparison.ratios), max(comparison.ratios)
-        ratio = f"{comparison.ratio:.2f} ({low:.2f} to {high:.2f})"
-        yield (*summary_row(comparison.first), ratio)
-        yield (*summary_row(comparison.second), "")
-    for summary in result.alone:
-        yield (*summary_row(summary), "")
-
-
-def summary_row(summary: Summary) -> tuple[str, ...]:
-    """The cells of one command."""
-    low, high = summary.spread
-    return (
-        summary.name,
-        str(len(summary.runs)),
-        f"{summary.wall:.3f} s",
-        f"{low:.3f} to {high:.3f} s",
-        f"{summary.cpu:.2f} s",
-        f"{summary.peak_rss / 1e6:.0f} MB",
-    )
-
-
-def figure_rows(result: Result) -> Iterator[tuple[str, ...]]:
-    """A row a figure."""
-    for figure in result.figures:
-        limit = "" if figure.limit is None else f"≤ {figure.limit:g} {figure.unit}"
-        value = f"{figure.value:.4g} {figure.unit}"
-        yield (figure.name, value, limit, figure.verdict, figure.note)
-
-
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Columns as wide as they need to be."""
-    cells = [titles, *rows]
-    widths = [max(len(row[n]) for row in cells) for n in range(len(titles))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-    return [lines[0], "-" * max(map(len, lines)), *lines[1:]]
-
-
-def write_json(path: Path, where: Machine, results: Iterable[Result]) -> None:
-    """Everything, every single run included, to ``path``."""
-    found = {"machine": asdict(where), "results": [result_json(result) for result in results]}
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def result_json(result: Result) -> dict[str, object]:
-    """One result with the derived values beside the raw ones."""
-    return {
-        "name": result.name,
-        "figures": [{**asdict(f), "verdict": f.verdict} for f in result.figures],
-        "comparisons": [
-            {**asdict(c), "ratios": c.ratios, "ratio": c.ratio} for c in result.comparisons
-        ],
-        "alone": [asdict(summary) for summary in result.alone],
-    }

@@ -70,7 +70,7 @@ def record_in_force(bucket: Bucket, app: str = "shop") -> dict[str, Any]:
     )
     release = json.loads(bucket.get(pointer)["Body"])["release"]
     record = pointer.removesuffix("current") + f"releases/{release}.json"
-    return json.loads(bucket.get(record)["Body"])
+    return bucket.document(record)
 
 
 def answer_of(ask: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ class Site:
         return json.loads(self.bucket.get(f"{self.folder}current")["Body"])
 
     def record(self, release: str) -> dict[str, Any]:
-        return json.loads(self.bucket.get(self._key(release))["Body"])
+        return self.bucket.document(self._key(release))
 
     def releases(self) -> list[str]:
         """The ids that `flask s3 releases` lists."""
@@ -92,8 +93,10 @@ class Site:
     def rewrite(self, release: str, **changes: Any) -> None:
         """Makes a record say something else."""
         record = {**self.record(release), **changes}
-        body = json.dumps(record).encode()
-        self.bucket.client.put_object(Bucket=self.bucket.name, Key=self._key(release), Body=body)
+        body = gzip.compress(json.dumps(record).encode())
+        self.bucket.client.put_object(
+            Bucket=self.bucket.name, Key=self._key(release), Body=body, ContentEncoding="gzip"
+        )
 
     def backdate(self, *keys: str) -> None:
         """Makes the record say that objects were written long before they were."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 
 import pytest
+from commands import Shop
 from conftest import write_files
 from flask import Blueprint
 
@@ -35,6 +37,22 @@ def test_a_first_deploy_publishes_every_file_under_its_url_path(bucket, make_app
     ]
     assert bucket.get("static/css/a.css")["Body"] == b"a{}"
     assert bucket.get("static/css/a.css")["ContentType"] == "text/css; charset=utf-8"
+
+
+MOST = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+@pytest.mark.parametrize("limits", [(128, MOST), (512, 512)], ids=["can be raised", "cannot"])
+def test_many_files_go_up_where_a_process_may_open_few(mini_bucket, tmp_path, limits):
+    files = {f"{number}.css": f"a{{order:{number}}}" for number in range(1200)}
+    shop = Shop(tmp_path / "shop", files, mini_bucket.config)
+
+    ended = shop.run(
+        "deploy", "--yes", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    )
+
+    assert ended.code == 0, ended.stderr
+    assert len(mini_bucket.keys()) == 1200
 
 
 def test_a_second_deploy_with_only_modified_uploads_nothing(bucket, make_app):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 METADATA_PREFIX = ".flask-s3/"
@@ -115,6 +115,28 @@ class Refuse:
     def __str__(self) -> str:
         """Returns `key: reason`."""
         return f"{self.key}: {self.reason}"
+
+    @property
+    def kind(self) -> str:
+        """The reason without its end that names the file, as other files may have it too."""
+        return self.reason.partition(" let it through: FLASKS3_ALLOW")[0]
+
+
+def grouped(refusals: Iterable[Refuse], most: int | None = None) -> Iterator[tuple[str, str]]:
+    """Yields each key, in order, with what is to be said of it; a reason is said once.
+
+    Args:
+        refusals: of which those with one reason come together.
+        most: how many of those are named; of the others comes `and 391 more`.
+    """
+    alike: dict[str, list[Refuse]] = {}
+    for refusal in sorted(refusals, key=lambda refusal: refusal.key):
+        alike.setdefault(refusal.kind, []).append(refusal)
+    for same in alike.values():
+        yield same[0].key, same[0].reason
+        yield from ((other.key, "the same.") for other in same[1:most])
+        if most is not None and len(same) > most:
+            yield f"and {len(same) - most:,} more", "the same."
 
 
 class Level(enum.IntEnum):

@@ -114,11 +114,13 @@ class Codec:
         name: as in `Content-Encoding`, and in the names of variants.
         level: the codec's own measure of effort.
         encode: bytes to bytes; other threads run meanwhile.
+        package: what brings it, as pip knows that.
     """
 
     name: str
     level: int
     encode: Callable[[bytes], bytes]
+    package: str = ""
 
 
 def _gzipped(data: bytes) -> bytes:
@@ -146,9 +148,9 @@ CODECS: Mapping[str, Codec] = MappingProxyType(
     {
         codec.name: codec
         for codec in (
-            Codec("br", _BROTLI_QUALITY, _brotli),
+            Codec("br", _BROTLI_QUALITY, _brotli, "brotli"),
             Codec("gzip", _GZIP_LEVEL, _gzipped),
-            Codec("zstd", _ZSTD_LEVEL, _zstd),
+            Codec("zstd", _ZSTD_LEVEL, _zstd, "flask-s3[zstd]"),
         )
     }
 )
@@ -168,7 +170,7 @@ def usable(names: Iterable[str]) -> tuple[Codec, ...]:
         except ImportError:
             raise SettingsError(
                 f"FLASKS3_ENCODINGS names {codec.name!r}, whose package is not installed: "
-                f"pip install 'flask-s3[{codec.name}]'."
+                f"pip install {codec.package!r}."
             ) from None
     return codecs
 

@@ -69,22 +69,20 @@ def url_for(*arguments: Any, **values: Any) -> str:  # noqa: ANN401
         MissingFile: the manifest does not know the file, and `FLASKS3_STRICT` is set.
         RuntimeError: there is no application context.
     """
+    in_template = False
     if arguments and isinstance(arguments[0], Context):
-        return _in_template(*arguments[1:], **values)
-    return _in_python(*arguments, **values)
-
-
-def _in_template(endpoint: str, **values: Any) -> str:  # noqa: ANN401
-    return state_of(_app()).url_for(endpoint, values, in_template=True)
-
-
-def _in_python(endpoint: str, **values: Any) -> str:  # noqa: ANN401
-    return state_of(_app()).url_for(endpoint, values)
-
-
-def _app() -> Flask:
+        in_template, arguments = True, arguments[1:]
+    # Each further call on the way would cost a tenth of the whole.
+    if len(arguments) == 1 and "endpoint" not in values:
+        endpoint = arguments[0]
+    else:
+        endpoint, values = _split(*arguments, **values)
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    return app
+    return state_of(app).url_for(endpoint, values, in_template=in_template)
+
+
+def _split(endpoint: str, **values: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401
+    return endpoint, values
 
 
 def get_setting(name: str, app: Flask | None = None) -> Any:  # noqa: ANN401

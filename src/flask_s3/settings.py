@@ -46,8 +46,14 @@ def _shown(value: object) -> str:
     from .redaction import without_passwords  # noqa: PLC0415  (an app that starts needs none of it)
 
     if isinstance(value, str):  # before quotes and escapes come into it
-        return repr(without_passwords(value))
+        return repr(_without_password(value))
     return without_passwords(repr(value))
+
+
+def _without_password(value: str) -> str:
+    from .redaction import without_passwords  # noqa: PLC0415  (an app that starts needs none of it)
+
+    return without_passwords(value)
 
 
 def flag(key: str, value: object) -> bool:
@@ -173,7 +179,9 @@ def _count(key: str, value: object) -> int:
 def _words(key: str, value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    if isinstance(value, str) or not isinstance(value, Sequence | set | frozenset):
+    if isinstance(value, str):  # a list of its letters, or of what its commas part: who knows
+        raise _wrong(key, value, f"a list of strings such as {[_without_password(value)]}")
+    if not isinstance(value, Sequence | set | frozenset):
         raise _wrong(key, value, "a list of strings")
     if not all(isinstance(word, str) for word in value):
         raise _wrong(key, value, "a list of strings")
@@ -188,8 +196,8 @@ def _codings(key: str, value: object) -> tuple[str, ...]:
 
 
 def _origins(key: str, value: object) -> tuple[str, ...]:
-    """Origins as browsers send them (RFC 6454), `*` for any; one text counts as a list of one."""
-    origins = _words(key, [value] if isinstance(value, str) else value)
+    """Origins as browsers send them (RFC 6454), `*` for any."""
+    origins = _words(key, value)
     for origin in origins:
         parts = None if origin == "*" else _address(origin)
         if origin != "*" and (parts is None or f"{parts.scheme}://{parts.netloc}" != origin):
@@ -543,7 +551,7 @@ class Settings:
     )
     concurrency: int = _setting(
         "FLASKS3_CONCURRENCY",
-        256,
+        512,
         _count,
         "Requests in flight at the same time, at most; fewer when the store asks for it.",
     )
@@ -678,6 +686,29 @@ def _check_together(settings: Settings) -> None:
 
 FIELDS = tuple(field for field in dataclasses.fields(Settings) if "key" in field.metadata)
 """The fields that are settings, with key, default, kind and description in their metadata."""
+
+_OURS = "FLASKS3_"
+# Without what all begin with: ALLOWED is ALLOW, BUCKET is BUCKET_NAME; nothing farther.
+_ALIKE = 0.7
+
+
+def unknown(config: Mapping[str, object]) -> dict[str, str | None]:
+    """Returns the keys that are meant for us and none of ours, each with the likely right one."""
+    known = {field.metadata["key"] for field in FIELDS}
+    texts = sorted(key for key in config if isinstance(key, str) and key not in known)
+    meant = (key for key in texts if key.upper().startswith((_OURS, "FLASK_S3_")))
+    return {key: _likely(key, known) for key in meant}
+
+
+def _likely(key: str, known: Collection[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415  (no app needs it whose keys are right)
+
+    key = key.upper().replace("FLASK_S3_", _OURS).removeprefix(_OURS)
+    ours = [name.removeprefix(_OURS) for name in known if name.startswith(_OURS)]
+    begun = [name for name in ours if name.startswith(f"{key}_")]
+    likely = begun if len(begun) == 1 else get_close_matches(key, ours, 1, _ALIKE)
+    return f"{_OURS}{likely[0]}" if likely else None
+
 
 _SERVING = frozenset(
     [

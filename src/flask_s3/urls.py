@@ -6,6 +6,7 @@ Quoting: RFC 3986 § 3.3, but `+` is quoted too, since S3 reads it as a space in
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode, urlsplit
@@ -148,7 +149,7 @@ class Urls:
         self._missing = missing
         self._mounts: dict[str, tuple[Mount, ...]] = {}
         self._starts: dict[str, str] = {}
-        self._ready: dict[tuple[str, tuple[str, ...]], dict[str, str]] = {}
+        self._ready: defaultdict[tuple[str, ...], dict[tuple[str, str], str]] = defaultdict(dict)
 
     def knows(self, endpoint: str) -> bool:
         """Returns whether `add` was called for the endpoint."""
@@ -170,9 +171,9 @@ class Urls:
         """
         if type(filename) is not str:
             return None
-        ready = self._ready.get((endpoint, codecs))
-        if ready is not None and filename in ready:
-            return ready[filename]
+        url = self._ready[codecs].get((endpoint, filename))
+        if url is not None:
+            return url
         start = self._starts.get(endpoint)
         if start is None or _CLEAN.fullmatch(filename) is None or self._stays_local(filename):
             return None
@@ -182,9 +183,9 @@ class Urls:
             if found is None:
                 return None
             url = self.of_entry(*found, codecs)
-        ready = self._ready.setdefault((endpoint, codecs), {})
+        ready = self._ready[codecs]
         if self.manifest is not None or len(ready) < _MOST_READY:
-            ready[filename] = url
+            ready[endpoint, filename] = url
         return url
 
     def general(

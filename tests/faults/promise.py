@@ -24,7 +24,7 @@ from flask_s3.release.records import (
     Record,
     Sweep,
     owner,
-    record_from_json,
+    record_from_bytes,
     sweep_from_json,
 )
 
@@ -82,7 +82,7 @@ class Promise:
         records, sweeps = [], []
         for key in digests:
             if key.startswith(f"{self.folder}releases/"):
-                records.append(record_from_json(self._get(key)))
+                records.append(record_from_bytes(self._get(key)))
             elif key.startswith(f"{self.folder}sweeps/"):
                 sweeps.append(sweep_from_json(self._get(key)))
         assert None not in records, "a record that nobody can read"

@@ -40,7 +40,7 @@ from flask_s3.errors import FlaskS3Error, StoreError
 from flask_s3.manifest import to_json
 from flask_s3.release import deploy, prepare, prune, releases, remote, rollback, run, sweeps
 from flask_s3.release.publish import Silent
-from flask_s3.release.records import record_from_json
+from flask_s3.release.records import record_from_bytes
 from flask_s3.serve.serving import state_of
 from flask_s3.settings import Settings
 from flask_s3.store import flow, s3
@@ -206,7 +206,7 @@ class World:
         """Keeps in mind what one of our own objects says."""
         data = body if isinstance(body, bytes) else getattr(body, "data", b"")
         if "/releases/" in key and key.startswith(".flask-s3/"):
-            record = record_from_json(data)
+            record = record_from_bytes(data)
             self.seen[record.id] = record
         elif key.endswith("/current"):
             self.ever.add(json.loads(data)["release"])

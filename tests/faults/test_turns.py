@@ -21,7 +21,7 @@ from test_model import APPS, Command, Died, InForce, Script, World
 from test_model import versions_built as versions_built
 
 from flask_s3.errors import FlaskS3Error
-from flask_s3.release import prepare, prune, sweeps
+from flask_s3.release import prepare, prune, remote, sweeps
 from flask_s3.store import s3
 
 PATIENCE = 60
@@ -117,6 +117,22 @@ class Pool(ThreadPoolExecutor):
         return super().submit(copy_context().run, work, *arguments, **options)
 
 
+class AtOnce:
+    """Does what it is given before it goes on: the dice decide, not the threads of one command."""
+
+    def __init__(self, _count: int) -> None:
+        pass
+
+    @staticmethod
+    def submit(work: Callable[[], Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 class StoresClock:
     """`time` of a machine whose clock is the store's, so that a lease is a number of requests."""
 
@@ -138,6 +154,7 @@ opens: ContextVar[Callable[[], Any]] = ContextVar("opens")
 @pytest.fixture
 def one_clock(versions_built: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(remote, "ThreadPoolExecutor", AtOnce)
     monkeypatch.setattr(s3, "S3Store", lambda *_: opens.get(test_model.world.opened)())
     for module in (sweeps, prune):
         monkeypatch.setattr(module, "time", StoresClock)

@@ -25,7 +25,7 @@ def check_access(
     """
     try:
         answer = _unreadable(url)
-    except (OSError, HTTPException) as error:
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: of a host that is none
         return [f"It could not be checked whether browsers can read {url} ({error})."]
     if answer is None:
         return []

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..assets import Level, Problem, Refuse
+from .. import garbage
+from ..assets import Level, Problem, Refuse, grouped
 from ..errors import BuildError, SettingsError
 from ..patterns import matcher
 from ..settings import Settings
-from .collect import Collection, Selection, collect, read
+from .collect import Collection, Selection, as_seen_from_here, collect, read
 from .objects import Build, Naming, fingerprinted, plain, site_of
 from .workshop import FOLDER, Workshop
 
@@ -39,14 +38,15 @@ def assemble(
         SettingsError: a setting cannot work.
     """
     if not settings.fingerprint and not with_problems:
-        collection = collect(app, settings, selection)
-        return _with(collection, plain(collection.assets, settings, read))
+        with garbage.left_alone():
+            collection = collect(app, settings, selection)
+            return _with(collection, plain(collection.assets, settings, read))
     if settings.fingerprint and selection.pattern is not None:
         raise SettingsError(
             "With FLASKS3_FINGERPRINT a part of the files cannot be published by itself, since "
             "their names depend on each other: publish all; what is the same is not sent again."
         )
-    with _garbage_left_alone(), Workshop(Path(app.root_path, FOLDER)) as workshop:
+    with garbage.left_alone(), Workshop(Path(app.root_path, FOLDER)) as workshop:
         collection = collect(app, settings, selection, workshop)
         naming = Naming(
             matcher("FLASKS3_FINGERPRINT_EXCLUDE", settings.fingerprint_exclude),
@@ -56,18 +56,6 @@ def assemble(
         )
         build = _built(collection, settings, workshop, naming)
     return _with(collection, replace(build, notes=(*build.notes, *workshop.notes)))
-
-
-@contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """Spares a sixth of the time, spent in looking for garbage among values that all are needed."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _built(collection: Collection, settings: Settings, workshop: Workshop, naming: Naming) -> Build:
@@ -86,23 +74,25 @@ def _with(collection: Collection, build: Build) -> Build:
     )
 
 
-def refuse_problems(problems: Sequence[Problem], refusals: Sequence[Refuse] = ()) -> None:
+def refuse_problems(
+    problems: Sequence[Problem], refusals: Sequence[Refuse] = (), *, done: str = "published"
+) -> None:
     """Refuses a build with errors in its files, as `FLASKS3_STRICT` asks.
 
     Args:
         problems: what is wrong in its files.
         refusals: files that are refused by themselves, unless somebody was told already: an error
             may come of that.
+        done: what would have been done with the files.
 
     Raises:
         BuildError: there are errors.
     """
     errors = [problem for problem in problems if problem.level is Level.ERROR]
     if errors:
-        lines = [f"refuse  {refusal}" for refusal in refusals] + _first(errors)
+        lines = [f"refuse  {key}: {why}" for key, why in grouped(refusals)] + _first(errors)
         raise BuildError(
-            "FLASKS3_STRICT refuses files with errors, so nothing was published:\n"
-            + "\n".join(lines)
+            f"FLASKS3_STRICT refuses files with errors, so nothing was {done}:\n" + "\n".join(lines)
         )
 
 
@@ -121,7 +111,8 @@ def told(problems: Sequence[Problem]) -> tuple[str, ...]:
 
 
 def _first(problems: Sequence[Problem]) -> list[str]:
-    lines = [str(problem) for problem in problems[:_MOST_NAMED]]
+    shown = problems[:_MOST_NAMED]
+    lines = [str(replace(problem, file=as_seen_from_here(problem.file))) for problem in shown]
     if len(problems) > _MOST_NAMED:
         more = len(problems) - _MOST_NAMED
         lines.append(f"and {more:,} more: `flask s3 build --check` lists them all.")

@@ -166,7 +166,8 @@ class _Collector:
                 found[key] = candidate if other is None else self._settle(key, other, candidate)
         self._doubt_twins(found)
         self._note_allowed_in_vain(routes)
-        assets = [self._asset(key, found[key]) for key in sorted(found)]
+        # What the file system told of each file is let go with it: of a million, it is half a GB.
+        assets = [self._asset(key, found.pop(key)) for key in sorted(found)]
         for doubt in self._doubts.all():
             self._notes.add(doubt)
         bundled = self._bundled()
@@ -228,7 +229,7 @@ class _Collector:
             with os.scandir(directory) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._refuse(directory, f"{directory} could not be read ({error.strerror}): {_MEND}")
+            self._refuse(directory, f"it could not be read ({error.strerror}): {_MEND}")
             return []
 
     def _is_left_out(self, name: str, entry: os.DirEntry[str]) -> bool:
@@ -238,7 +239,7 @@ class _Collector:
         if not _is_utf8(name):
             self._refuse(
                 ascii(entry.path),
-                f"The file name {entry.path!a} is not UTF-8, so no URL can name it: rename it.",
+                "its name is not UTF-8, so no URL can name it: rename it.",
             )
             return True
         if _is_folder(entry):
@@ -259,8 +260,7 @@ class _Collector:
                     f"{entry.path} is a broken symlink, so it is not published: mend or remove it."
                 )
             else:
-                reason = f"{entry.path} could not be read ({error.strerror}): {_MEND}"
-                self._refuse(entry.path, reason)
+                self._refuse(entry.path, f"it could not be read ({error.strerror}): {_MEND}")
             return ""
         if entry.is_symlink() and not self._may_follow(entry.path, name, real):
             return ""
@@ -275,11 +275,11 @@ class _Collector:
         target = os.path.realpath(path)
         if os.path.commonpath([real, target]) == real or name in self._settings.allow:
             return True
-        text = f"{path} is a symlink to {target}, outside its static folder"
+        text = f"is a symlink to {target}, outside its static folder"
         if self._settings.strict:
-            self._refuse(path, f"{text}, which FLASKS3_STRICT refuses: copy what it points to.")
+            self._refuse(path, f"it {text}, which FLASKS3_STRICT refuses: copy what it points to.")
             return False
-        self._notes.add(f"{text}: it is published all the same, as Flask serves it.")
+        self._notes.add(f"{path} {text}: it is published all the same, as Flask serves it.")
         return True
 
     def _bundled(self) -> Bundled:
@@ -361,7 +361,8 @@ class _Collector:
             return None
         if self._settings.strict:
             return doubt.refusal(about[0].filename)
-        self._doubts.add(doubt, " and ".join(found.path for found in about), about[0].filename)
+        paths = " and ".join(as_seen_from_here(found.path) for found in about)
+        self._doubts.add(doubt, paths, about[0].filename)
         return None
 
     def _doubt_twins(self, found: Mapping[str, _Found]) -> None:
@@ -433,6 +434,12 @@ _MEND = "make it readable, or leave it out with FLASKS3_IGNORE."
 def _secret(reason: str, found: _Found) -> str:
     way = let_through(found.filename)
     return f"{reason}: move it out of the static folder or, if it may be public, {way}"
+
+
+def as_seen_from_here(path: str) -> str:
+    """Returns a path as people write it who work in this folder; that of another stays whole."""
+    here = os.path.join(os.getcwd(), "")  # noqa: PTH109, PTH118
+    return path.removeprefix(here)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

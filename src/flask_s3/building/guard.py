@@ -269,50 +269,35 @@ _COMPRESSED = (
 )
 
 
-def _of(kind: Kind) -> tuple[tuple[Rule, re.Pattern[str]], ...]:
-    rules = [rule for rule in RULES if rule.kind is kind]
-    return tuple((rule, re.compile(rule.pattern)) for rule in rules)
+def _of(kind: Kind) -> tuple[Rule, ...]:
+    return tuple(rule for rule in RULES if rule.kind is kind)
 
 
+# What every file is asked is compiled at once, the rest when a file gives reason to: most never.
 _NAMES, _LITTER = _of(Kind.NAME), _of(Kind.LITTER)
 _ANY_NAME, _ANY_LITTER = (
-    re.compile("|".join(f"(?:{rule.pattern})" for rule, _ in rows)) for rows in (_NAMES, _LITTER)
+    re.compile("|".join(f"(?:{rule.pattern})" for rule in rows)) for rows in (_NAMES, _LITTER)
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    """A content rule, compiled."""
-
-    what: str
-    pattern: re.Pattern[bytes]
-    spares: re.Pattern[bytes] | None
-
-    def finds(self, data: bytes) -> bool:
-        return any(
-            self.spares is None or not self.spares.search(found[found.lastindex or 0])
-            for found in self.pattern.finditer(data)
-        )
-
-
-def _search(rule: Rule) -> _Search:
-    spares = re.compile(rule.spares.encode()) if rule.spares else None
-    return _Search(rule.what, re.compile(rule.pattern.encode()), spares)
-
-
 _CONTENTS = tuple(
-    (re.compile(hint.encode()), tuple(map(_search, rules)))
-    for hint, rules in groupby(
-        (rule for rule in RULES if rule.kind is Kind.CONTENT), key=lambda rule: rule.hint
-    )
+    (re.compile(hint.encode()), tuple(rules))
+    for hint, rules in groupby(_of(Kind.CONTENT), key=lambda rule: rule.hint)
 )
+
+
+def _holds(data: bytes, rule: Rule) -> bool:
+    """Returns whether a content has what the rule finds, and not only what it spares."""
+    spares = re.compile(rule.spares.encode()) if rule.spares else None
+    return any(
+        spares is None or not spares.search(found[found.lastindex or 0])
+        for found in re.finditer(rule.pattern.encode(), data)
+    )
 
 
 def refused_name(filename: str) -> str | None:
     """Returns why a file may not be published, by its path; None when nothing speaks against it."""
     for segment in filename.lower().split("/"):
         if _ANY_NAME.fullmatch(segment):
-            return next(f"it is {rule.what}" for rule, name in _NAMES if name.fullmatch(segment))
+            return next(f"it is {r.what}" for r in _NAMES if re.fullmatch(r.pattern, segment))
     return None
 
 
@@ -320,11 +305,11 @@ def refused_content(data: bytes) -> str | None:
     """Returns why a file may not be published, by its content; None when it may."""
     if data.startswith(_COMPRESSED):
         return None
-    for hint, searches in _CONTENTS:
+    for hint, rules in _CONTENTS:
         if hint.search(data):
-            for search in searches:
-                if search.finds(data):
-                    return f"it holds {search.what}"
+            for rule in rules:
+                if _holds(data, rule):
+                    return f"it holds {rule.what}"
     return None
 
 
@@ -343,8 +328,8 @@ def litter(filename: str, own_names: frozenset[str]) -> Rule | None:
     name = filename.rpartition("/")[2].lower()
     if not _ANY_LITTER.fullmatch(name):
         return None
-    for rule, pattern in _LITTER:
-        found = pattern.fullmatch(name)
+    for rule in _LITTER:
+        found = re.fullmatch(rule.pattern, name)
         if found and (rule is not ARCHIVE or _is_of_the_app(found[1], own_names)):
             return rule
     return None

@@ -150,12 +150,7 @@ def plain(
         except OSError as error:
             reason = f"it could not be read any more ({error.strerror}): publish again."
             refusals.append(Refuse(asset.key, reason))
-    entries = {
-        path_of(asset, settings): Entry(
-            Published(asset.key.rpartition("/")[2], _integrity(asset.sha256))
-        )
-        for asset in assets
-    }
+    entries = _PlainEntries({path_of(asset, settings): asset.sha256 for asset in assets})
     return Build(
         tuple(objects),
         tuple(refusals),
@@ -165,6 +160,26 @@ def plain(
         settings.key_prefix,
         is_fingerprinted=False,
     )
+
+
+class _PlainEntries(Mapping[str, Entry]):
+    """The manifest's entries of files under their own names, each made when it is asked for.
+
+    A deploy asks for none, and of a million they would be half a GB.
+    """
+
+    def __init__(self, digests: Mapping[str, str]) -> None:
+        self._digests = digests
+
+    def __getitem__(self, path: str) -> Entry:
+        digest = self._digests[path]
+        return Entry(Published(path.rpartition("/")[2], _integrity(digest)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        return len(self._digests)
 
 
 def _plain_object(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,6 +84,33 @@ def problems(app: Flask, settings: Settings, manifest: Manifest) -> tuple[Proble
         problem for owners, loader in _loaders(app) for problem in _of_loader(site, loader, owners)
     }
     return tuple(sorted(found))
+
+
+def named(app: Flask) -> Iterator[tuple[str, str, int]]:
+    """Yields each static file that a template may mean: its path, the template's file, the line.
+
+    Templates that cannot be read are left out: `problems` tells of them.
+    """
+    for owners, loader in _loaders(app):
+        with suppress(TypeError):  # a loader that cannot list its templates
+            for name in loader.list_templates():
+                yield from _named_in(app, loader, name, owners)
+
+
+def _named_in(
+    app: Flask, loader: BaseLoader, name: str, owners: tuple[str, ...]
+) -> Iterator[tuple[str, str, int]]:
+    try:
+        source, path, _ = loader.get_source(app.jinja_env, name)
+        tree = app.jinja_env.parse(source, name, path)
+    except (TemplateError, UnicodeDecodeError, OSError):
+        return
+    for asked in _asked(tree):
+        filename = clean(asked.filename.partition("?")[0])
+        for endpoint in _endpoints(asked.endpoint, owners):
+            route = static_route(app, endpoint)
+            for mount in () if route is None or filename is None else route.mounts:
+                yield f"{mount.path[1:]}{filename}", path or name, asked.line
 
 
 def _loaders(app: Flask) -> Iterator[tuple[tuple[str, ...], BaseLoader]]:

@@ -154,8 +154,9 @@ def read_tree(folder: Path, settings: Settings) -> Build:
             whole=bool(value["whole"]),
         )
     except (OSError, *_DAMAGED) as error:
+        why = f"{error.strerror}: {error.filename}" if isinstance(error, OSError) else error
         raise BuildError(
-            f"{folder} is no whole tree that `flask s3 build -o` made ({error}): build it again."
+            f"{folder} is no whole tree that `flask s3 build -o` made ({why}): build it again."
         ) from error
     _refuse_other(folder, built, settings)
     return built

@@ -60,6 +60,7 @@ def carry_out(prepared: Prepared, progress: Progress) -> tuple[Result, Exception
         purged=purging.purged,
         unpurged=purging.unpurged,
         purge_errors=purging.errors,
+        copied=len(wanted & published.stored.keys() & prepared.plan.copies),
     )
     return result, published.cause or outcome.cause
 

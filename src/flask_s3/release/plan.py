@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from .. import headers
-from ..assets import Object, Refuse
+from ..assets import METADATA_PREFIX, Object, Refuse
 from ..store.protocol import LARGEST_COPY, Known
 
 
@@ -44,6 +44,14 @@ class Plan:
     def bytes(self) -> int:
         """How many bytes the puts send; what the store copies is not sent."""
         return sum(put.object.body.size for put in self.puts if put.object.copy_of is None)
+
+    @property
+    def copies(self) -> frozenset[str]:
+        """The keys that the store copies; not those whose bytes are sent under a name of ours."""
+        sent = {put.key for put in self.puts if put.object.copy_of is None}
+        ours = {key for key in sent if key.startswith(METADATA_PREFIX)}
+        sources = {put.key: put.object.copy_of for put in self.puts if put.key not in sent}
+        return frozenset(key for key, source in sources.items() if source not in ours)
 
     def stages(self) -> tuple[Plan, Plan]:
         """Returns what is done before the release is in force, and what follows."""

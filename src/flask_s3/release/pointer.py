@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
+from ..assets import BytesBody
 from ..errors import StoreError
-from ..store.protocol import Condition, Fetched, Reads, Store
+from ..store.protocol import Condition, Fetched, Headers, Reads, Store, Stored
 from .records import VERSION, is_id, loads
 
 JSON = {"content-type": "application/json", "cache-control": "no-store"}
+GZIPPED = {**JSON, "content-encoding": "gzip"}
 ROUNDS = 20
 """How often a command looks again and goes on when somebody else moved the pointer meanwhile."""
 _ATTEMPTS = 5
@@ -40,7 +45,8 @@ class State:
             first, or all others were destroyed.
         readable: whether a published object was found to be readable by anybody.
         acls: whether objects are sent with ACLs, which the bucket may have disabled.
-        conditions: whether the store obeys the conditions of conditional writes.
+        conditions: whether the store obeys the conditions of conditional writes; None when nobody
+            has found out yet.
         made: an id of this pointer: where it was deleted and made again, it is another one.
         id: of this state alone.
     """
@@ -53,7 +59,7 @@ class State:
     fresh: bool = False
     readable: bool = False
     acls: bool = True
-    conditions: bool = True
+    conditions: bool | None = True
     made: str = field(default_factory=lambda: secrets.token_hex(8))
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
@@ -112,16 +118,16 @@ def key_of(folder: str) -> str:
 def move(store: Store, folder: str, state: State, after: Stand | None) -> Stand:
     """Writes the pointer where nobody moved it since it was read; returns it as it stands now.
 
-    Where the store refuses conditions, it is written without, and the state says so.
+    Where the store refuses conditions, it is written without, and the state says so. Where it is
+    not known to obey them, the pointer is read before.
 
     Raises:
         Overtaken: somebody moved it.
         StoreError: it could not be written.
     """
-    if after is not None and not after.state.conditions:
-        there = read(store, folder)
-        if there is None or there.state.id != after.state.id:
-            raise Overtaken(there)
+    if after is not None and after.state.conditions is not True:
+        _refuse_moved(store, folder, after)
+    if after is not None and after.state.conditions is False:
         return write(store, folder, state.changed(conditions=False), None)
     condition = Condition(None if after is None else after.etag)
     for attempt in range(1, _ATTEMPTS + 1):
@@ -142,44 +148,68 @@ def move(store: Store, folder: str, state: State, after: Stand | None) -> Stand:
     raise AssertionError
 
 
-def write_first(store: Store, key: str, data: bytes) -> None:
+def _refuse_moved(store: Store, folder: str, after: Stand) -> None:
+    there = read(store, folder)
+    if there is None or there.state.id != after.state.id:
+        raise Overtaken(there)
+
+
+def write_first(store: Store, key: str, data: bytes, headers: Headers = JSON) -> None:
     """Writes one of our objects, under whose random name there is none yet.
 
     Raises:
         StoreError: it could not be written.
     """
     try:
-        store.write(key, data, JSON, Condition(None))
+        store.write(key, data, headers, Condition(None))
     except StoreError as error:
         if error.status not in {412, 501}:
             raise
         # What is there is ours, and the first answer was lost on its way; or the store knows no
         # conditions.
         if store.get(key) is None:
-            store.write(key, data, JSON, None)
+            store.write(key, data, headers, None)
 
 
-def obeys_conditions(store: Store, folder: str, stand: Stand) -> bool:
-    """Returns whether the store refuses what the condition of a write rules out.
+def probe(store: Store, folder: str, state: State) -> Callable[[], bool | None]:
+    """Asks whether the store refuses what the condition of a write rules out.
 
-    Asked by writing the pointer as it is: nothing changes where it is not refused. Where there is
-    no telling, it is taken for one that does.
+    Asked by writing the pointer as it was just written: nothing changes where it is not refused.
+
+    Returns:
+        What waits for the answer, which is None where there is no telling.
     """
-    for condition in (Condition(None), Condition("0" * 32)):
-        try:
-            write(store, folder, stand.state, condition)
-        except StoreError as error:
-            if error.status == 501:
-                return False
-        else:
-            return False
-    return True
+    data = _to_json(state)
+    body = BytesBody(data, sha256(data).hexdigest())
+    asked = [
+        store.put(key_of(folder), body, JSON, condition=condition)
+        for condition in (Condition(None), Condition("0" * 32))
+    ]
+
+    def obeys() -> bool | None:
+        refused = [_is_refused(answer) for answer in asked]
+        return False if False in refused else None if None in refused else True
+
+    return obeys
+
+
+def _is_refused(answer: Future[Stored]) -> bool | None:
+    try:
+        answer.result()
+    except StoreError as error:
+        if error.transient and error.status != 409:  # the answer to two conditional writes at once
+            return None
+        return error.status != 501
+    return False
 
 
 def write(store: Store, folder: str, state: State, condition: Condition | None) -> Stand:
     """Writes the pointer, where the condition holds; returns it as it stands now."""
-    data = json.dumps({"version": VERSION, **asdict(state)}).encode()
-    return Stand(state, store.write(key_of(folder), data, JSON, condition).etag)
+    return Stand(state, store.write(key_of(folder), _to_json(state), JSON, condition).etag)
+
+
+def _to_json(state: State) -> bytes:
+    return json.dumps({"version": VERSION, **asdict(state)}).encode()
 
 
 def _stand(fetched: Fetched) -> Stand:
@@ -187,6 +217,7 @@ def _stand(fetched: Fetched) -> Stand:
     if value.get("version") != VERSION:
         return Stand(State(made="", id=""), fetched.etag, fetched.age)
     unfinished, modified = value.get("unfinished"), value.get("modified")
+    conditions = value.get("conditions", True)
     state = State(
         release=_id(value.get("release")),
         unfinished=tuple(map(str, unfinished)) if isinstance(unfinished, list) else (),
@@ -196,7 +227,7 @@ def _stand(fetched: Fetched) -> Stand:
         fresh=value.get("fresh") is True,
         readable=value.get("readable") is True,
         acls=value.get("acls") is not False,
-        conditions=value.get("conditions") is not False,
+        conditions=conditions if isinstance(conditions, bool) else None,
         made=str(value.get("made")),
         id=str(value.get("id")),
     )

@@ -118,7 +118,7 @@ def prepare(app: Flask, settings: Settings, order: Order) -> Prepared:
         objects=objects,
         known=known,
         plan=plan,
-        warnings=(*build.notes, *told(build.problems), *_lost(remote)),
+        warnings=(*build.notes, *told(build.problems), *_lost(remote, plan)),
         started=started,
     )
 
@@ -192,13 +192,13 @@ def _foreign(remote: Remote) -> list[tuple[str, Mapping[str, Known]]]:
     return [(record.app, record.objects) for record in remote.other_records()]
 
 
-def _lost(remote: Remote) -> list[str]:
+def _lost(remote: Remote, plan: Plan) -> list[str]:
     if remote.releases is None:
         return [_MAY_NOT_READ]
     if remote.bucket_missing:
         return []
     warnings = [] if remote.current is None else warnings_of(remote.current, remote.store.address)
-    if remote.record is not None and remote.record.restores is not None:
+    if remote.record is not None and remote.record.restores is not None and plan.puts:
         warnings.append(_BROUGHT_BACK.format(remote.record.restores))
     if remote.record is None and _is_lost(remote.current, remote.releases):
         warnings.append(_RECORD_LOST + (_EVERYTHING if remote.listed is None else _FROM_LISTING))
@@ -208,7 +208,7 @@ def _lost(remote: Remote) -> list[str]:
 def _is_lost(current: Current | None, releases: Releases) -> bool:
     """Returns whether there was a release in force, though there is no record of it."""
     if current is None or current.stand.state.is_damaged:
-        return releases.newest() is not None
+        return releases.has_older()
     return current.release is not None
 
 

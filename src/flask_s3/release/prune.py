@@ -157,17 +157,29 @@ def prune(
     )
 
 
-def refuse_too_many(pruning: Pruning, most: int | None) -> None:
+def refuse_too_many(pruning: Pruning, most: int | None, *, dry_run: bool = False) -> None:
     """Refuses a prune that would delete more objects than were allowed.
+
+    Args:
+        pruning: what is to go.
+        most: how many objects may go; None: any number.
+        dry_run: whether nothing is to be deleted anyway, and what would go was shown.
 
     Raises:
         ReleaseError: it would.
     """
-    if most is not None and len(pruning.retired.keys) > most:
+    many = len(pruning.retired.keys)
+    if most is None or many <= most:
+        return
+    if dry_run:
         raise ReleaseError(
-            f"{len(pruning.retired.keys):,} objects would be deleted, more than --max-delete "
-            f"{most:,} allows, so none was: see `flask s3 prune --dry-run`, then allow more."
+            f"{many:,} objects would be deleted, more than --max-delete {most:,} allows, so none "
+            "would be: allow more."
         )
+    raise ReleaseError(
+        f"{many:,} objects would be deleted, more than --max-delete {most:,} allows, so none was: "
+        "see `flask s3 prune --dry-run`, then allow more."
+    )
 
 
 class _Sweeping:

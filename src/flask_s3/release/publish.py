@@ -40,6 +40,8 @@ _HOPELESS = frozenset(
 )
 
 
+# Requests that wait for a connection: one that is free has its next at once.
+_AHEAD = 64
 # So many objects in a row that failed at each attempt: the store is down, or throttles for good.
 _ENOUGH = 10
 
@@ -55,6 +57,10 @@ class Progress(Protocol):
         """One more object is done, one way or the other."""
         ...
 
+    def stopping(self, left: int, /) -> None:
+        """No further object is begun; so many are on their way still."""
+        ...
+
 
 class Silent:
     """The progress that nobody watches."""
@@ -63,6 +69,9 @@ class Silent:
         """Says nothing."""
 
     def done(self) -> None:
+        """Says nothing."""
+
+    def stopping(self, _left: int) -> None:
         """Says nothing."""
 
 
@@ -113,7 +122,8 @@ def publish(
     """Sends the plan's puts and returns what became of them; one key's failure stops no other.
 
     After Ctrl-C, or an error that every object would meet, nothing further is sent and what is in
-    flight is waited for; the same when one object after another fails at each attempt.
+    flight is waited for; the same when one object after another fails at each attempt. A second
+    Ctrl-C gives up what is in flight.
 
     Args:
         plan: what to do.
@@ -125,16 +135,20 @@ def publish(
     objects = {put.key: put.object for put in plan.puts}
     waiting = dict(objects)
     jobs = (_job(store, put.object, progress, public=public) for put in plan.puts)
-    flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT, ahead=concurrency)
+    ahead = min(concurrency, _AHEAD)
+    flow = Flow(jobs, most=concurrency, most_bytes=BYTES_IN_FLIGHT, ahead=ahead)
     done = Published()
-    in_a_row = 0
-    with _interruptible(flow, done):
+    in_a_row, told = 0, False
+    with _interruptible(flow, done, store):
         for outcome in flow:
             object_ = waiting.pop(outcome.key)
             _take_in(done, object_, outcome)
             if object_.body.size <= PART_BYTES and object_.copy_of is None:
                 progress.sent(object_.body.size)
             progress.done()
+            if done.interrupted and not told:
+                told = True
+                progress.stopping(flow.in_flight)
             in_a_row = 0 if outcome.error is None else in_a_row + _is_transient(outcome.error)
             if isinstance(outcome.error, StoreError) and outcome.error.code in _HOPELESS:
                 done.cause = outcome.error
@@ -148,8 +162,8 @@ def publish(
 
 
 @contextmanager
-def _interruptible(flow: Flow[Stored], done: Published) -> Iterator[None]:
-    """Makes the first Ctrl-C only keep the flow from going on with more; the second raises.
+def _interruptible(flow: Flow[Stored], done: Published, store: Store) -> Iterator[None]:
+    """Makes the first Ctrl-C only keep the flow from going on with more; the second raises at once.
 
     An exception could come between any two steps, and what is in flight be miscounted.
     """
@@ -166,6 +180,9 @@ def _interruptible(flow: Flow[Stored], done: Published) -> Iterator[None]:
     signal.signal(signal.SIGINT, stop)
     try:
         yield
+    except KeyboardInterrupt:
+        store.give_up()  # else what is still to be noted waits behind it
+        raise
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -1,20 +1,28 @@
-"""A release as a value, and as the JSON that the bucket keeps of it."""
+"""A release as a value, and as the gzipped JSON that the bucket keeps of it."""
 
 from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
+from .. import garbage
 from ..assets import METADATA_PREFIX, MadeBody, Object
 from ..errors import StoreError
 from ..store.protocol import Known
 
 VERSION = 1
+# zlib's manual, "deflateInit2": with the header and trailer of gzip, whose time stays 0.
+_GZIP = 16 + zlib.MAX_WBITS
+# Most of a record is digests, which no effort makes smaller: level 6 saves 8 % more in twice the
+# time.
+_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +149,11 @@ def is_id(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(r"[\w.-]+", value) is not None
 
 
-def record_to_json(record: Record) -> bytes:
-    """Returns the record as JSON; objects share the headers, of which there are few kinds."""
+def record_to_bytes(record: Record) -> bytes:
+    """Returns the record as gzipped JSON; objects share the headers, of which there are few kinds.
+
+    Without gzip it is more than three times as large, and each deploy waits for it.
+    """
     kinds: dict[tuple[tuple[str, str], ...], int] = {}
     objects: dict[str, list[Any]] = {}
     for key, known in record.objects.items():
@@ -165,22 +176,35 @@ def record_to_json(record: Record) -> bytes:
         "copies": dict(record.copies),
         "manifest": record.manifest,
     }
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+    text = json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
+    codec = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
+    return codec.compress(text) + codec.flush()
 
 
-def record_from_json(data: bytes) -> Record | None:
-    """Returns the record, None when the JSON is none that this version can read."""
-    value = loads(data)
+def record_from_bytes(data: bytes) -> Record | None:
+    """Returns the record, None when the bytes are none that this version can read."""
+    with garbage.left_alone():
+        return _record(loads(_unzipped(data)))
+
+
+def _unzipped(data: bytes) -> bytes:
+    """Returns the JSON; a store or proxy may have decoded it on the way."""
+    with suppress(zlib.error):
+        return zlib.decompress(data, _GZIP)
+    return data
+
+
+def _record(value: dict[str, Any]) -> Record | None:
     if value.get("version") != VERSION:
         return None
     try:
         kinds = [{str(n): str(v) for n, v in kind.items()} for kind in value["headers"]]
-        objects = {
-            str(key): Known(
+        lines, objects = value["objects"], {}
+        for key in [*lines]:  # each line is let go once it is read
+            digest, size, number, etag, modified, *decoded = lines.pop(key)
+            objects[str(key)] = Known(
                 int(size), str(etag), float(modified), str(digest), kinds[number], *decoded
             )
-            for key, (digest, size, number, etag, modified, *decoded) in value["objects"].items()
-        }
         return Record(
             value["id"],
             value["time"],
@@ -193,7 +217,7 @@ def record_from_json(data: bytes) -> Record | None:
             value.get("restores"),
             value.get("commit"),
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
         return None
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ from ..errors import StoreError
 from ..store.protocol import Fetched, Known, Reads, Store
 from . import pointer
 from .pointer import Overtaken, Stand, State, write_first
-from .records import Record, folder_of, record_from_json, record_to_json
+from .records import Record, folder_of, record_from_bytes, record_to_bytes
 from .sweeps import Sweeps
 
 _READS_IN_FLIGHT = 8
@@ -113,7 +113,7 @@ class Released:
 
     def _record(self, folder: str, id_: str) -> Record | None:
         fetched = self._reads.get(_record_key(folder, id_))
-        return None if fetched is None else record_from_json(fetched.body)
+        return None if fetched is None else record_from_bytes(fetched.body)
 
 
 class Releases(Released):
@@ -125,6 +125,8 @@ class Releases(Released):
         self._token = f"{int(time.time())}-{secrets.token_hex(4)}"
         self._looked_after: tuple[str, ...] = ()
         self.is_noted = False
+        self._has_older: bool | None = None
+        self._obeys: Callable[[], bool | None] | None = None
         self._watched: dict[str, Stand | None] | None = None
         self.sweeps = Sweeps(store, self.folder)
 
@@ -160,6 +162,16 @@ class Releases(Released):
         folder = f"{self.folder}releases/"
         ids = [line.key[len(folder) : -len(".json")] for line in self._store.list(folder)]
         return max(ids, default=None)
+
+    def has_older(self) -> bool:
+        """Returns whether there was a record of any release when that was first asked.
+
+        Raises:
+            StoreError: the store does not let us look.
+        """
+        if self._has_older is None:
+            self._has_older = self.newest() is not None
+        return self._has_older
 
     def others(self) -> Iterator[Record]:
         """Yields the releases in force of the other apps in the bucket."""
@@ -198,7 +210,7 @@ class Releases(Released):
         keys = [line.key for line in self._store.list(f"{folder}releases/")]
         records = {}
         for key, fetched in zip(keys, self._fetched(keys), strict=True):
-            record = None if fetched is None else record_from_json(fetched.body)
+            record = None if fetched is None else record_from_bytes(fetched.body)
             if record is not None:
                 records[record.id] = record
             elif fetched is not None:
@@ -260,15 +272,18 @@ class Releases(Released):
         """
         self.is_noted = True
         if current is None or current.stand.state.is_damaged:
-            made = State(unfinished=(self._token,), fresh=self.newest() is None)
+            fresh = not self.has_older()
+            made = State(unfinished=(self._token,), fresh=fresh, conditions=None)
             stand = self._moved(made, None if current is None else current.stand)
-            return Current(self._probed(stand) if current is None else stand, None)
+            current = Current(stand, None)
         while self._token not in (state := current.stand.state).unfinished:
             noted = state.changed(unfinished=(*state.unfinished, self._token))
             try:
                 current = replace(current, stand=self._moved(noted, current.stand))
             except Overtaken as overtaken:
                 current = replace(current, stand=_same_release(overtaken, current.stand))
+        if current.stand.state.conditions is None and self._obeys is None:
+            self._obeys = pointer.probe(self._store, self.folder, current.stand.state)
         return current
 
     def publish(
@@ -278,7 +293,7 @@ class Releases(Released):
         *,
         unfinished: bool,
         new_keys: Collection[str] = (),
-        **learned: bool,
+        learned: Callable[[], Mapping[str, bool]] = dict,
     ) -> Current:
         """Writes the record, then moves the pointer to it.
 
@@ -290,14 +305,14 @@ class Releases(Released):
             after: the release in force, as it was read.
             unfinished: whether plain names have yet to follow; `finish` says that they did.
             new_keys: of objects that no record of ours held before.
-            **learned: what `State` says of the bucket, where that is known by now.
+            learned: tells what `State` says of the bucket, where that is known by then.
 
         Raises:
             Overtaken: somebody moved the pointer since, or other apps may have deleted new objects.
             StoreError: one of the two could not be written.
         """
         key = self.key_of_record(record.id)
-        write_first(self._store, key, record_to_json(record))
+        write_first(self._store, key, record_to_bytes(record), pointer.GZIPPED)
         if new_keys and self.swept_by_others(new_keys):
             self._store.delete([key])
             self.watch_others()
@@ -310,7 +325,7 @@ class Releases(Released):
             unfinished=(*self._others_in(before), *own),
             modified=0.0,
             fresh=False,
-            **learned,
+            **learned(),
         )
         try:
             moved = self._moved(state, after.stand)
@@ -406,16 +421,12 @@ class Releases(Released):
                 except Overtaken as overtaken:
                     stand = overtaken.stand
 
-    def _probed(self, stand: Stand) -> Stand:
-        """Finds out, at the first deploy, whether conditions are more than words to the store."""
-        if not stand.state.conditions:
-            return stand
-        if pointer.obeys_conditions(self._store, self.folder, stand):
-            return stand
-        state = stand.state.changed(conditions=False)
-        return pointer.write(self._store, self.folder, state, None)
-
     def _moved(self, state: State, after: Stand | None) -> Stand:
+        # Asked once: to ask again is to write what was read a while ago.
+        if self._obeys is not None and after is not None and after.state.conditions is None:
+            obeys = self._obeys()
+            state = state.changed(conditions=obeys)
+            after = replace(after, state=replace(after.state, conditions=obeys))
         return pointer.move(self._store, self.folder, state, after)
 
     # -- objects go
@@ -426,6 +437,7 @@ class Releases(Released):
         Raises:
             StoreError: the store does not let us look.
         """
+        self._has_older = None
         while True:
             self.sweeps.wait()
             current = self.current()
@@ -502,7 +514,8 @@ def warnings_of(current: Current, address: str) -> list[str]:
         current: the release in force.
         address: of the store.
     """
-    return [] if current.stand.state.conditions else [_NO_CONDITIONS.format(address)]
+    is_obeyed = current.stand.state.conditions is not False
+    return [] if is_obeyed else [_NO_CONDITIONS.format(address)]
 
 
 _NO_CONDITIONS = (

@@ -147,6 +147,10 @@ def _look_into(
     try:
         current = releases.current()
         remote = replace(remote, current=current)
+        if current is None:
+            beside = ThreadPoolExecutor(2)
+            exists = beside.submit(store.bucket_exists)
+            beside.submit(releases.has_older)
         if current is not None and not current.stand.state.acls and not (closely or trusting):
             store.dialect.disable_acls()
         is_unknown = current is None or current.record is None
@@ -158,7 +162,7 @@ def _look_into(
             remote = replace(remote, others=others)
         if (closely or in_doubt) and not trusting:
             remote = replace(remote, listed=remote.listing())
-        missing = current is None and not remote.listed and not store.bucket_exists()
+        missing = current is None and not remote.listed and not exists.result()
     except BucketMissing:
         return replace(remote, current=None, listed={}, others=None, bucket_missing=True)
     except StoreError as error:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ..assets import Refuse
 from ..errors import FlaskS3Error
+
+if TYPE_CHECKING:
+    from ..assets import Refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Result:
         failures: the same, each with its reason.
         warnings: what was noticed, a sentence each.
         bytes: how many were sent.
+        copied: how many of the uploaded keys the store copied in the bucket.
         seconds: how long it took.
         release: the id of the release in force afterwards; None before the first.
         interrupted: whether Ctrl-C kept it from going on.
@@ -41,6 +45,7 @@ class Result:
     purged: tuple[str, ...] = ()
     unpurged: tuple[str, ...] = ()
     purge_errors: tuple[str, ...] = ()
+    copied: int = 0
 
 
 class PublishError(FlaskS3Error):

@@ -70,14 +70,16 @@ def prepare(app: Flask, settings: Settings, wanted: str | None) -> Rollback:
     Raises:
         ReleaseError: there is no such release, or not every object of it is there.
         SettingsError: a setting cannot work.
-        StoreError: the store does not answer, or does not let us look.
+        StoreError: the store does not answer, does not let us look, or has no such bucket.
     """
     started = time.monotonic()
     purging = Purging(app, settings)
     prefixes = key_prefixes(app, settings)
     remote = look(settings, app.name, prefixes, closely=False, trusting=False)
     releases = remote.releases
-    if releases is None or remote.current is None or remote.bucket_missing:
+    if releases is not None and remote.bucket_missing:
+        releases.stand()  # the store says that there is none, and what to do
+    if releases is None or remote.current is None:
         raise no_release()
     kept = releases.kept()
     refuse_lost(kept, remote.current.release)

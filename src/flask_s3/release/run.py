@@ -7,6 +7,7 @@ left to do, until what is in force is what is wanted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,6 +85,7 @@ class Run:
         self.warnings: list[str] = []
         self._progress = progress
         self._readable = False
+        self._in_the_way: Future[list[str] | None] | None = None
 
     def to_the_end(self) -> InForce:
         """Does all of it.
@@ -123,8 +125,13 @@ class Run:
         first, then = self.prepared.plan.stages()
         current = self._begin(first)
         published = self._sent(first)
-        self._check_access()
-        outcome = self._recorded(published, then, current)
+        self._look_from_outside()
+        try:
+            outcome = self._recorded(published, then, current)
+        except Overtaken:
+            self._learned()
+            raise
+        self._learned()
         self._follow(then, outcome)
         return outcome
 
@@ -213,15 +220,13 @@ class Run:
         if current is not None and current.unfinished:
             self._purging.everything()
 
-    def _check_access(self) -> None:
-        """Asks for one published object as a browser would; says what is in the way."""
+    def _look_from_outside(self) -> None:
+        """Starts to ask for one published object as a browser would."""
         current = self.prepared.remote.current
         if self._readable or (current is not None and current.stand.state.readable):
             return
-        in_the_way = _in_the_way(self.prepared, self.published)
-        if in_the_way is not None:
-            self.warnings += in_the_way
-            self._readable = not in_the_way
+        beside = ThreadPoolExecutor(1)
+        self._in_the_way = beside.submit(_in_the_way, self.prepared, self.published)
 
     def _recorded(self, published: Published, then: Plan, current: Current | None) -> InForce:
         """Records the new release unless nothing changed.
@@ -254,7 +259,7 @@ class Run:
             follows = bool(then.puts)
             new = objects.keys() - (before.objects.keys() if before is not None else set())
             moved = releases.publish(
-                record, current, unfinished=follows, new_keys=new, **self._learned()
+                record, current, unfinished=follows, new_keys=new, learned=self._learned
             )
         except StoreError as error:
             return self._not_recorded(str(error), error)
@@ -263,6 +268,11 @@ class Run:
 
     def _learned(self) -> dict[str, bool]:
         """Returns what came out about the bucket, so that the next deploy need not ask again."""
+        looked, self._in_the_way = self._in_the_way, None
+        in_the_way = None if looked is None else looked.result()
+        if in_the_way is not None:
+            self.warnings += in_the_way
+            self._readable = not in_the_way
         dialect = self.prepared.remote.store.dialect
         learned = {"readable": True} if self._readable else {}
         if dialect.are_acls_disabled or "acl" in dialect.accepted:

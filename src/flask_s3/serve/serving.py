@@ -152,8 +152,15 @@ class State:
             MissingFile: the manifest does not know the file, and `FLASKS3_STRICT` is set.
             werkzeug.routing.BuildError: there is no such endpoint.
         """
-        if may_be_static(endpoint) and self._is_active():
+        # `may_be_static`, without another call in what every URL of a page goes through.
+        if (endpoint == "static" or endpoint.endswith(".static")) and self._is_active():
             codecs = self._codecs() if in_template and not values.get("_external") else ()
+            urls = self._urls
+            # Nearly every call asks, by an endpoint that is known by now, for nothing but a file.
+            if urls is not None and len(values) == 1 and not self._app.url_default_functions:
+                url = urls.plain(endpoint, values.get("filename"), codecs)
+                if url is not None:
+                    return url
             url = self._static_url(endpoint, values, codecs)
             if url is not None:
                 return url
@@ -173,11 +180,6 @@ class State:
     def _static_url(
         self, endpoint: str, values: dict[str, Any], codecs: tuple[str, ...]
     ) -> str | None:
-        # Nearly every call asks, by an endpoint that is known by now, for nothing but a file.
-        if self._urls is not None and len(values) == 1 and not self._app.url_default_functions:
-            url = self._urls.plain(endpoint, values.get("filename"), codecs)
-            if url is not None:
-                return url
         resolved = self._resolved(endpoint, values)
         if resolved is None:
             return None

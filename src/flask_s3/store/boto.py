@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from .. import endpoints
 from ..redaction import without_secrets
 from ..settings import Settings
+from . import traced
+from .protocol import Exchange
 
 # botocore's own patience, a minute and five attempts, would hold up an app that starts.
 _CONNECT_SECONDS = 5
@@ -51,7 +54,55 @@ def client(settings: Settings, region: str, service: str = "s3") -> Any:  # noqa
         **given,
     )
     made.meta.events.register("after-call", partial(_redact, settings.secrets))
+    if traced.is_traced():
+        _trace(made.meta.events)
     return made
+
+
+_OURS = "flask_s3"
+"""What of a request's context is ours: its key, and of each attempt when it began."""
+
+
+def _trace(events: Any) -> None:  # noqa: ANN401
+    """Tells of each request, those that botocore sends again by itself included."""
+    events.register("before-parameter-build", _asked)
+    events.register("request-created", _sent)
+    events.register("response-received", _answered)
+
+
+def _asked(params: Mapping[str, Any], context: dict[str, Any], **_: object) -> None:
+    key = params.get("Key") or params.get("Prefix") or ""
+    context[_OURS] = {"key": str(key), "attempt": 0}
+
+
+def _sent(request: Any, operation_name: str, **_: object) -> None:  # noqa: ANN401
+    body = request.data if isinstance(request.data, bytes | str) else b""
+    ours = request.context.get(_OURS, {"key": "", "attempt": 0})
+    ours.update(
+        operation=operation_name,
+        bytes=len(body),
+        attempt=ours["attempt"] + 1,
+        began=time.monotonic(),
+    )
+
+
+def _answered(
+    response_dict: Mapping[str, Any] | None, context: Mapping[str, Any], **_: object
+) -> None:
+    ours = context.get(_OURS, {})
+    if "began" not in ours:
+        return
+    body = (response_dict or {}).get("body")
+    traced.tell(
+        Exchange(
+            operation=ours["operation"],
+            key=ours["key"],
+            status=(response_dict or {}).get("status_code"),
+            seconds=time.monotonic() - ours["began"],
+            bytes=ours["bytes"] or (len(body) if isinstance(body, bytes) else 0),
+            attempt=ours["attempt"],
+        )
+    )
 
 
 def _redact(secrets: Sequence[str], parsed: Mapping[str, Any] | None, **_: object) -> None:

@@ -105,6 +105,11 @@ class Flow(Iterator[Outcome[T]]):
         self._stopped = True
         self._ended.put(None)
 
+    @property
+    def in_flight(self) -> int:
+        """How many requests are waited for."""
+        return self._in_flight
+
     def __next__(self) -> Outcome[T]:
         while True:
             self._fill()

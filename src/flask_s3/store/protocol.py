@@ -75,6 +75,27 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its answer, as `--verbose` shows them.
+
+    Attributes:
+        operation: the API's name for it, such as `PutObject`.
+        key: which object it was about, or which prefix was listed; empty when neither.
+        status: the HTTP status, None when no answer came.
+        seconds: from the request to the end of the answer.
+        bytes: of the body: that of a write's request, that of a read's answer.
+        attempt: 1 for the first, more when the same request was sent again.
+    """
+
+    operation: str
+    key: str
+    status: int | None
+    seconds: float
+    bytes: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """What has to hold for a write: no object yet, or the one with this ETag (RFC 9110 § 13)."""
 
@@ -168,6 +189,10 @@ class Store(Reads, Protocol):
         Args:
             keys: at most `KEYS_A_DELETE`.
         """
+        ...
+
+    def give_up(self) -> None:
+        """Ends what is in flight with an error; whether a write was carried out is not known."""
         ...
 
     def bucket_exists(self) -> bool:

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future
 from contextlib import suppress
@@ -20,7 +23,7 @@ from hashlib import md5, sha256
 from html import unescape
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
 from .. import endpoints
 from ..assets import Body, BytesBody, FileBody
@@ -33,6 +36,7 @@ from .protocol import (
     PART_BYTES,
     PARTS_IN_FLIGHT,
     Condition,
+    Exchange,
     Fetched,
     Headers,
     Known,
@@ -40,13 +44,14 @@ from .protocol import (
     Stored,
     file_changed,
 )
+from .traced import is_traced, tell
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
     from awscrt.auth import AwsCredentialsProvider
     from awscrt.http import HttpRequest
-    from awscrt.s3 import S3Client
+    from awscrt.s3 import S3Client, S3Request
 
 # The CRT opens 2.5 connections a Gbps that it aims at, however many it is allowed: aimed high, the
 # limit on connections is the one that counts.
@@ -56,6 +61,8 @@ _LARGE_GBPS = 10.0
 # The smallest pool that the CRT accepts; it fills what it gets by reading ahead.
 _POOL_BYTES = 256 * 1024**2
 _PART_RETRIES = 5
+# A connection, the file that it sends, and the file of the request that waits for it; and room.
+_FILES_A_REQUEST = 4
 
 T = TypeVar("T")
 
@@ -156,6 +163,36 @@ class _Answer:
         return self.header("etag").strip('"')
 
 
+class _UploadAnswer(_Answer):
+    """One of many."""
+
+    __slots__ = ()
+
+    def on_headers(self, headers: list[tuple[str, str]], **_: object) -> None:
+        if threading.get_ident() not in _LASTING:
+            _make_last()
+        self.fields = headers
+
+
+_LASTING: set[int] = set()
+
+
+def _make_last() -> None:
+    """Has Python keep what it holds of this thread, which is the CRT's.
+
+    It would make it anew for each call that comes from there, three a request, and map and unmap
+    memory each time: a fifth of a request's CPU time (measured on Linux, CPython 3.11). With one
+    PyGILState_Ensure more than there are Releases, it stays (CPython's C API, "Non-Python created
+    threads").
+    """
+    _LASTING.add(threading.get_ident())
+    if sys.implementation.name == "cpython":
+        with suppress(Exception):  # a Python that was built without libffi has no ctypes
+            import ctypes  # noqa: PLC0415  (only an upload is worth its import)
+
+            ctypes.pythonapi.PyGILState_Ensure()
+
+
 class S3Store:
     """A bucket of an S3-compatible store, through the AWS CRT client.
 
@@ -177,6 +214,8 @@ class S3Store:
         self.region = region or settings.region or configured or "us-east-1"
         self.dialect = Dialect()
         self._deletes_many = True
+        self._sending: dict[int, S3Request] = {}
+        self._attempts: Counter[tuple[str, str]] | None = Counter() if is_traced() else None
         self._scheme, self._host, self._root = _address(settings, self.bucket, self.region)
         self._connect = partial(_client, settings, provider, self.region, self._scheme)
         # One try again in there; the others are ours, so that throttling is seen and obeyed.
@@ -367,6 +406,13 @@ class S3Store:
                 errors[key] = error
         return errors
 
+    def give_up(self) -> None:
+        """See `Store.give_up`."""
+        for request in list(self._sending.values()):
+            request.cancel()
+        # A request that is on its way ends when it will; its connection is not waited for.
+        self._client = self._connect(gbps=_SMALL_GBPS, retries=1)
+
     def bucket_exists(self) -> bool:
         """See `Store.bucket_exists`."""
         try:
@@ -437,6 +483,8 @@ class S3Store:
             learn=partial(self.dialect.learn, carried=carried),
             type=self._crt.S3RequestType.PUT_OBJECT,
             request=self._http("PUT", self._path(key), headers, stream),
+            answer=_UploadAnswer(),
+            size=body.size,
             **request,
         )
 
@@ -454,6 +502,8 @@ class S3Store:
         *,
         missing: Any = ...,  # noqa: ANN401
         learn: Callable[[StoreError], bool] | None = None,
+        answer: _Answer | None = None,
+        size: int = 0,
         **request: Any,  # noqa: ANN401
     ) -> Future[T]:
         """Starts a request and returns the future of its converted answer.
@@ -464,13 +514,24 @@ class S3Store:
             convert: makes the value.
             missing: the value of a 404; without it, a 404 is an error.
             learn: told each error; True marks it as worth sending again.
+            answer: takes the answer in.
+            size: of the body, in bytes.
             **request: the CRT's arguments.
         """
         future: Future[T] = Future()
-        answer = _Answer()
+        answer = answer or _Answer()
+        told = self._teller(operation, request["request"].path)
 
-        def on_done(error: Exception | None, error_body: bytes | None, **_: object) -> None:
+        def on_done(
+            error: Exception | None,
+            error_body: bytes | None,
+            status_code: int | None = None,
+            **_: object,
+        ) -> None:
+            self._sending.pop(id(answer), None)
             try:
+                if told is not None:
+                    told(status_code, size or len(answer.body))
                 if error is None:
                     future.set_result(convert(answer))
                     return
@@ -484,7 +545,7 @@ class S3Store:
                 future.set_exception(bug)
 
         try:
-            client.make_request(
+            self._sending[id(answer)] = client.make_request(
                 operation_name=operation,
                 on_headers=answer.on_headers,
                 on_body=answer.on_body,
@@ -493,7 +554,26 @@ class S3Store:
             )
         except Exception as error:
             on_done(error, None)
+        if future.done():  # before it was kept
+            self._sending.pop(id(answer), None)
         return future
+
+    def _teller(self, operation: str, path: str) -> Callable[[int | None, int], None] | None:
+        """Returns what tells of a request once it is answered; None when nobody listens."""
+        attempts = self._attempts
+        if attempts is None:
+            return None
+        attempts[operation, path] += 1
+        attempt, began = attempts[operation, path], time.monotonic()
+        key, _, query = path.removeprefix(self._root).partition("?")
+        key = unquote(key.lstrip("/")) or dict(parse_qsl(query)).get("prefix", "")
+
+        def told(status: int | None, size: int) -> None:
+            if status is not None and status not in _TRANSIENT:
+                del attempts[operation, path]  # the next one is another request
+            tell(Exchange(operation, key, status, time.monotonic() - began, size, attempt))
+
+        return told
 
     def _wait(self, send: Callable[[], Future[T]]) -> T:
         """Returns the answer to one request, sent again while that may help."""
@@ -565,12 +645,18 @@ class S3Store:
         name = getattr(error, "name", "") or str(error)
         if name in _FILE_CHANGED:
             text, transient = "The file changed while it was sent: publish again.", False
+        elif name == _TOO_SLOW:
+            transient = True
+            text = (
+                f"The connection to the store at {self.address} is too slow for so much at once: "
+                "lower FLASKS3_CONCURRENCY."
+            )
         elif "FILE" in name:
             text, transient = "The file could not be read: it vanished, or is unreadable.", False
         else:
             text = (
-                f"The store at {self.address} could not be reached ({name}): check "
-                "the address (FLASKS3_ENDPOINT_URL, FLASKS3_REGION) and the network."
+                f"The store at {self.address} could not be reached ({name}): check the address "
+                "(FLASKS3_ENDPOINT_URL or AWS_ENDPOINT_URL, FLASKS3_REGION) and the network."
             )
             transient = not any(word in name for word in _FINAL)
         return StoreError(text, code=name, status=None, operation=operation, transient=transient)
@@ -582,6 +668,7 @@ _QUERY_AS_IS = "-._~"
 _TRANSIENT = frozenset({408, 409, 429, 500, 502, 503, 504})
 # In the names of the CRT's errors: certificates and names do not get better by asking again.
 _FINAL = ("CERT", "HOST_NAME", "TRUST_STORE", "TLS_ERROR_NEGOTIATION_FAILURE", "DNS_INVALID_NAME")
+_TOO_SLOW = "AWS_ERROR_HTTP_CHANNEL_THROUGHPUT_FAILURE"
 _FILE_CHANGED = frozenset({"AWS_ERROR_S3_INCORRECT_CONTENT_LENGTH", "AWS_ERROR_S3_FILE_MODIFIED"})
 # Answers that the CRT turns into errors of its own, after its retry, and does not hand on.
 _SWALLOWED = {
@@ -801,7 +888,7 @@ def chain() -> tuple[Any, str | None]:
         CredentialsError: there are none, or they cannot be had.
     """
     import botocore.session  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ProfileNotFound  # noqa: PLC0415
 
     try:
         session = botocore.session.Session()
@@ -809,10 +896,13 @@ def chain() -> tuple[Any, str | None]:
         region = session.get_config_variable("region")
         if credentials is not None:
             credentials.get_frozen_credentials()
+    except ProfileNotFound as error:
+        raise CredentialsError(f"{error}: correct AWS_PROFILE.") from error
     except BotoCoreError as error:
+        said = without_secrets(str(error), ()).rstrip(".")
         raise CredentialsError(
-            f"The AWS credentials could not be had: {without_secrets(str(error), ())} Log in "
-            "again, or choose another AWS_PROFILE."
+            f"The AWS credentials could not be had: {said}. Log in again, or choose another "
+            "AWS_PROFILE."
         ) from error
     if credentials is None:
         raise CredentialsError(
@@ -839,6 +929,7 @@ def _client(
     )
 
     secure = scheme == "https"
+    files = _allow_open_files(settings.concurrency * _FILES_A_REQUEST)
     return S3Client(
         region=region,
         tls_mode=S3RequestTlsMode.ENABLED if secure else S3RequestTlsMode.DISABLED,
@@ -849,9 +940,28 @@ def _client(
         part_size=PART_BYTES,
         throughput_target_gbps=gbps,
         memory_limit=_POOL_BYTES,
-        max_active_connections_override=settings.concurrency,
+        max_active_connections_override=min(settings.concurrency, max(1, files // 2)),
         retry_config=S3RetryConfig(max_retries=retries),
     )
+
+
+def _allow_open_files(count: int) -> int:
+    """Returns how many files this process may open, `count` at most; raises the limit to that.
+
+    macOS begins with 256, Linux with 1,024 (getrlimit(2)); every program of Go's does the same.
+    """
+    try:
+        import resource  # noqa: PLC0415  (Windows has none, and no such limit)
+    except ImportError:
+        return count
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
 
 
 def _tls(ca_bundle: str) -> Any:  # noqa: ANN401

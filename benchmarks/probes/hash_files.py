@@ -1,6 +1,6 @@
 """Reads and hashes every file of a folder: what no build that looks at its files can go below.
 
-python hash_probe.py FOLDER
+python -m probes.hash_files FOLDER
 """
 
 from __future__ import annotations

@@ -46,13 +46,26 @@ def small_name(number: int, extension: str) -> str:
     return "/".join((*folders, f"file-{number:05}.{extension}"))
 
 
-def one_large(folder: Path, size: int) -> Path:
-    """``folder`` with one file of ``size`` bytes that neither compresses nor is sparse."""
+def many_tiny(folder: Path, count: int, size: int = 1000) -> Path:
+    """``folder`` with ``count`` scripts of ``size`` bytes, a hundred to a folder."""
+    for number in range(count):
+        place = folder / f"part-{number // 10_000:03}" / f"{number // 100 % 100:02}"
+        if number % 100 == 0:
+            place.mkdir(parents=True, exist_ok=True)
+        # What tells one file from another stands at its end.
+        text = f"{'//':-<{size - 32}}\nregister({number:020});\n"
+        place.joinpath(f"file-{number:07}.js").write_text(text, encoding="ascii")
+    return folder
+
+
+def few_large(folder: Path, count: int, size: int) -> Path:
+    """``folder`` with files of ``size`` bytes that neither compress nor are sparse."""
     folder.mkdir(parents=True, exist_ok=True)
-    block = random.Random(SEED).randbytes(BLOCK - 8)
-    with (folder / "film.mp4").open("wb") as file:
-        for number in range(0, size, BLOCK):
-            file.write((struct.pack(">Q", number) + block)[: size - number])
+    for film in range(count):
+        block = random.Random(SEED + film).randbytes(BLOCK - 8)
+        with (folder / f"film-{film}.mp4").open("wb") as file:
+            for number in range(0, size, BLOCK):
+                file.write((struct.pack(">Q", number) + block)[: size - number])
     return folder
 
 

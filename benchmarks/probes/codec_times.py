@@ -1,6 +1,6 @@
 """The codecs alone: compresses what a built tree's variants hold, with a thread for each core.
 
-    python codecs_probe.py TREE THREADS FILE
+    python -m probes.codec_times TREE THREADS FILE
 
 ``TREE`` is what ``flask s3 build -o TREE`` wrote. One line of JSON is added to ``FILE``: the
 seconds of CPU that the codecs took, and of wall time. The bytes are read and decoded before.

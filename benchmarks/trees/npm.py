@@ -6,12 +6,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from peers import call
+from peers.environments import call
 
 VERSIONS = {
     "bootstrap": "5.3.9",
     "@fortawesome/fontawesome-free": "7.3.1",
-    "three": "0.187.0",
     "monaco-editor": "0.57.0",
 }
 #: Nothing but the files: no scripts of the packages, no questions to other services.

@@ -18,7 +18,7 @@ from time import gmtime, strftime
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
-from wire import Answer, Body
+from stores.wire import Answer, Body
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 XML = ("Content-Type", "application/xml")

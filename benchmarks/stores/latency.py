@@ -3,7 +3,7 @@
 It measures clients, so it must never be what they wait for: asyncio on raw protocols, objects in
 memory, no signature checks. Path style (``/bucket/key``) and host style (``bucket.localhost``).
 
-    python latency_server.py --port 0 --latency-ms 50 --bucket bench
+    python -m stores.latency --port 0 --latency-ms 50 --bucket bench
 
 prints ``listening on http://127.0.0.1:PORT``. ``GET /__stats__`` answers counts per operation as
 JSON; ``POST /__reset__`` empties the store and the counts; ``POST /__save__`` remembers what the
@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import importlib
 import json
 import signal
 import time
@@ -23,10 +24,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from importlib.util import find_spec
 from typing import cast
 
-from s3_memory import Request, S3Error, Store, error_answer, operation
-from wire import Answer, BadRequest, Body, BodyReader, Head, parse_head, render
+from stores.s3_memory import Request, S3Error, Store, error_answer, operation
+from stores.wire import Answer, BadRequest, Body, BodyReader, Head, parse_head, render
 
 HOST = "127.0.0.1"
 #: A connection may run ahead of a limited link by this much before it is paused, in seconds.
@@ -320,8 +322,15 @@ def parse_options(arguments: Sequence[str] | None = None) -> Options:
 def main() -> None:
     """The command."""
     gc.disable()  # no cycles in the hot path; a pause would count against the client
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(parse_options()))
+    with contextlib.suppress(KeyboardInterrupt), contextlib.closing(new_loop()) as loop:
+        loop.run_until_complete(serve(parse_options()))
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Uvloop's event loop where it is installed, which takes a third less CPU time."""
+    source = importlib.import_module("uvloop") if find_spec("uvloop") else asyncio
+    loop: asyncio.AbstractEventLoop = source.new_event_loop()
+    return loop
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Times a build that has everything in its cache, and reading and hashing the files, in turn.
 
-    python warm_probe.py APP FOLDER REPEATS
+    python -m probes.warm_builds APP FOLDER REPEATS
 
 prints JSON: the seconds of each repeat, ``build`` (files to written manifest, as ``flask s3 build``
 does it) and ``hash``. One process, and nothing of what it imports is measured.
@@ -15,12 +15,12 @@ import time
 from collections.abc import Callable
 
 from flask import Flask
-from hash_probe import digests
 
 from flask_s3 import manifest_file
 from flask_s3.building.assembly import assemble
 from flask_s3.building.collect import Selection
 from flask_s3.serve.serving import state_of
+from probes.hash_files import digests
 
 
 def build(app: Flask) -> None:

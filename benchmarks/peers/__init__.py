@@ -1,0 +1,1 @@
+"""Whom we compare with: environments, and the commands run in them."""

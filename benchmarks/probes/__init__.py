@@ -1,0 +1,1 @@
+"""Programs that measure within one process; each runs in the Python that is measured."""
