@@ -41,6 +41,9 @@ their number. What does not, or has an end:
   feels, not the time of `url_for`, which is a look-up.
 - A listing, which `--verify-remote` and a lost record take, answers 1,000 keys a request, one after
   another: 1,000 round trips for 1,000,000 objects.
+- Tried by hand on 28 November 2026, on that machine: a first deploy of 1,000,000 plain files to a
+  server that answers at once took 236 s, 246 µs of CPU time and 1.6 kB of memory an asset; one with
+  nothing to do 54 s and 1.8 kB.
 - What is sent goes over 512 requests at a time, so a first deploy takes as long as the store, or
   the CPU time of a request, makes it.
 """,

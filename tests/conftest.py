@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import os
@@ -9,9 +10,10 @@ import secrets
 import signal
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import servers
@@ -22,10 +24,14 @@ from servers import Server
 
 from flask_s3.release import checkout
 
+if TYPE_CHECKING:
+    from browsing import Visit
+    from playwright.sync_api import Browser
+
 # What a developer's machine may set must not reach a test.
 for _name in [name for name in os.environ if name.startswith(("AWS_", "FLASKS3_", "FLASK_"))]:
     del os.environ[_name]
-for _name in checkout.VARIABLES:
+for _name in (*checkout.VARIABLES, "NO_COLOR", "FORCE_COLOR", "COLUMNS"):
     os.environ.pop(_name, None)
 # Nor whatever checkout these tests run in.
 os.environ["GIT_CEILING_DIRECTORIES"] = tempfile.gettempdir()
@@ -45,6 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cdn", action="store_true", help="also run behind nginx")
     parser.addoption("--faults", action="store_true", help="kill 200 deploys, not just a few")
     parser.addoption("--kills", type=int, metavar="N", help="kill N deploys: a run by hand")
+    parser.addoption("--update-counts", action="store_true", help="store how many calls are made")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -73,6 +80,30 @@ def seaweedfs() -> Iterator[Server]:
 def ceph() -> Iterator[Server]:
     with servers.ceph() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, started once for all its tests: Playwright runs but once in a process."""
+    from browsing import chromium
+
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """Opens a page in a new profile, which has no cache and no storage."""
+    from browsing import Visit
+
+    with ExitStack() as stack:
+
+        def make(**options: Any) -> Visit:
+            context = browser.new_context(**options)
+            stack.callback(context.close)
+            return Visit(context.new_page())
+
+        yield make
 
 
 @pytest.fixture(scope="session")
@@ -155,6 +186,12 @@ class Bucket:
         """boto3's answer, with the body read."""
         answer = self.client.get_object(Bucket=self.name, Key=key)
         return {**answer, "Body": answer["Body"].read()}
+
+    def document(self, key: str) -> Any:
+        """What one of our own objects says."""
+        answer = self.get(key)
+        zipped = answer.get("ContentEncoding") == "gzip"
+        return json.loads(gzip.decompress(answer["Body"]) if zipped else answer["Body"])
 
     def head(self, key: str) -> dict[str, Any]:
         return self.client.head_object(Bucket=self.name, Key=key)

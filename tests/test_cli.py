@@ -49,13 +49,13 @@ def test_help_is_there_for_an_app_that_never_initialised_the_extension(tmp_path)
     ended = shop.run("--help")
 
     assert ended.code == 0
-    commands = "plan", "deploy", "status", "releases", "rollback", "prune", "destroy", "preview"
-    for command in commands:
+    for command in s3.commands:
         assert re.search(rf"^  {command}  +\w", ended.stdout, re.MULTILINE)
-    assert "flask s3 deploy --dry-run" in ended.stdout
+    assert "\nMore:\n" not in ended.stdout, "a command that no heading lists"
     assert (
-        "Exit codes: 0 done; 1 something could not be done; 2 wrong usage or settings; 3 somebody "
-        "else's release came first; 130 interrupted." in re.sub(r"\s+", " ", ended.stdout)
+        "Exit codes: 0 done; 1 something could not be done; 2 wrong usage, settings or "
+        "credentials; 3 somebody else's release came first; 130 interrupted."
+        in re.sub(r"\s+", " ", ended.stdout)
     )
     assert ended.stderr == ""
 
@@ -285,9 +285,154 @@ def test_what_is_refused_is_named_and_the_rest_published_with_exit_code_1(open_b
     assert plan.stdout.endswith("3 to upload (7 B), 0 right already, 25 refused.\n")
     assert ended.code == 1
     assert sentences(ended.stdout).startswith("3 uploaded (7 B), 0 kept, 25 failed, in 0.0 s.\n")
-    assert f"failed  {line}" in ended.stderr
-    assert ended.stderr.count("failed  static/key") == 25
+    assert ended.stderr.endswith(
+        f"failed  {line}"
+        "failed  static/key01.txt: the same.\n"
+        "failed  static/key02.txt: the same.\n"
+        "failed  and 22 more: the same.\n"
+    )
+    assert re.findall(r"(?m)^refuse  static/key(\d\d)\.txt  \(", plan.stdout) == [
+        f"{number:02}" for number in range(25)
+    ]
+    assert plan.stdout.count("it holds a private key") == 1
     assert open_bucket.keys() == KEYS
+
+
+def test_what_is_refused_is_listed_in_order_with_each_reason_once(tmp_path):
+    files = {"z.txt": SECRET, "b/.env.pem": "x", "c.txt": SECRET, "a.key": "x", "b.txt": SECRET}
+    shop = Shop(tmp_path, {**FILES, **files}, {})
+
+    told = shop.run("build").stderr.splitlines()
+
+    names = [line.split(": ")[0].removeprefix("refuse  static/") for line in told]
+    assert [name for name in names if name.endswith(".txt")] == ["b.txt", "c.txt", "z.txt"]
+    assert sum("it holds a private key" in line for line in told) == 1
+
+
+def test_a_file_or_folder_that_cannot_be_read_is_named_once(tmp_path):
+    shop = Shop(tmp_path, FILES, {})
+    (shop.static / "loop").symlink_to(shop.static / ("x" * 300))
+
+    told = shop.run("build")
+
+    assert told.code == 1
+    assert told.stderr == (
+        "refuse  static/loop: it could not be read (File name too long): make it readable, or "
+        "leave it out with FLASKS3_IGNORE.\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["plan", "deploy"])
+def test_an_app_whose_pages_will_not_use_the_bucket_is_warned_of_once(
+    command, open_bucket, tmp_path
+):
+    shop = Shop(tmp_path, FILES, open_bucket.config, initialised=False)
+
+    ended = shop.run(command)
+
+    assert ended.code == 0
+    assert [line for line in ended.stderr.splitlines() if line.startswith("Warning: ")] == [
+        (
+            "Warning: FlaskS3 was never set up on the app. Its url_for is Flask's own, so pages do "
+            "not use the bucket: FlaskS3(app)  # from flask_s3 import FlaskS3"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        ("none/plan.json", "The folder none does not exist: make it first."),
+        ("-", "-o takes a file's name, and does not write to stdout: name a file."),
+    ],
+)
+def test_a_plan_that_cannot_be_written_asks_the_store_for_nothing(output, why, tmp_path):
+    nowhere = {"FLASKS3_BUCKET_NAME": "shop", "FLASKS3_ENDPOINT_URL": "http://127.0.0.1:9"}
+    shop = Shop(tmp_path, FILES, nowhere)
+
+    assert shop.run("plan", "-o", output) == Ended(2, "", f"Error: {why}\n")
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_tree_that_is_not_there_is_one_sentence_and_exit_code_2(tmp_path):
+    ended = Shop(tmp_path, FILES, {"FLASKS3_BUCKET_NAME": "shop"}).run("deploy", "--build", "none")
+
+    assert ended.code == 2
+    assert re.search(
+        r"^Error: Invalid value for '--build': Directory 'none' does not exist\.$",
+        ended.stderr,
+        re.MULTILINE,
+    )
+
+
+def test_a_folder_that_is_no_tree_is_told_so_without_an_errno(tmp_path):
+    shop = Shop(tmp_path, FILES, {"FLASKS3_BUCKET_NAME": "shop"})
+    (tmp_path / "dist").mkdir()
+
+    ended = shop.run("deploy", "--build", "dist")
+
+    assert (ended.code, ended.stderr) == (
+        1,
+        (
+            "Error: dist is no whole tree that `flask s3 build -o` made (No such file or "
+            "directory: dist/.flask-s3/build.json): build it again.\n"
+        ),
+    )
+
+
+def test_what_the_store_copies_is_counted_and_not_0_bytes(shop, open_bucket):
+    shop.run("deploy")
+    shop.configure({**open_bucket.config, "FLASKS3_HEADERS": {"Content-Language": "de"}})
+
+    ended = shop.run("deploy", "--verify-remote")
+
+    assert screen(ended) == (
+        0,
+        (
+            "3 uploaded (3 copied in the bucket), 0 kept, 0 failed, in 0.0 s.\n"
+            "Release RELEASE is in force.\n"
+        ),
+        "Publishing 3 objects (3 copied in the bucket) to BUCKET\n",
+    )
+
+
+def test_a_rollback_without_a_bucket_says_so_and_how_to_make_one(ministack, new_bucket, tmp_path):
+    shop = Shop(tmp_path, FILES, new_bucket(ministack).config)
+
+    rollback, releases = shop.run("rollback"), shop.run("releases")
+
+    assert rollback == releases
+    assert rollback.code == 1
+    assert "(NoSuchBucket): there is no such bucket: flask s3 setup creates it" in rollback.stderr
+
+
+def test_a_check_counts_the_warnings_that_it_printed(tmp_path):
+    files = {**FILES, "a.css~": "a", "backup.zip": "z"}
+    shop = Shop(tmp_path, files, {"FLASKS3_BUCKT_NAME": "shop"})
+
+    ended = shop.run("build", "--check")
+
+    assert ended.stderr.count("Warning: ") == 3
+    assert ended.stdout.startswith("Checked: 0 errors, 3 warnings, 0 remarks.\n")
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_place_in_a_file_is_told_as_seen_from_here_whatever_the_command(strict, tmp_path):
+    files = {"a.css": "a{background:url(none.png)}"}
+    shop = Shop(tmp_path, files, {"FLASKS3_FINGERPRINT": True, "FLASKS3_STRICT": strict})
+
+    told = shop.run("build").stderr
+
+    assert "static/a.css:1: none.png is not among the static files" in told
+    assert str(tmp_path) not in told
+    assert ("so nothing was written:\n" in told) is strict
+
+
+def test_help_of_diff_says_that_the_second_release_may_be_left_out(tmp_path):
+    shop = Shop(tmp_path, {}, {})
+
+    assert "flask s3 releases diff [OPTIONS] A [B]\n" in shop.run("releases", "diff", "-h").stdout
+    assert re.search(r"diff +Show .*\.\n", shop.run("releases", "--help").stdout)
 
 
 WRONG = {

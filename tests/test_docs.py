@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import click
 import pytest
 import servers
+from pages import commands_in, name_of, options_of, wrong_in
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,81 +25,136 @@ import flask_s3
 from flask_s3 import errors
 from flask_s3.cli import releasing, screens
 from flask_s3.cli.commands import s3
-from flask_s3.release import releases, remote, run, sweeps
+from flask_s3.release import releases, remote, result, run, sweeps
 from flask_s3.release.history import Change
 from flask_s3.release.records import Record, Sweep
 from flask_s3.serve.serving import state_of
 from flask_s3.settings import DEFAULT_SETTINGS, FIELDS
 from flask_s3.store.protocol import Known
+from flask_s3.store.s3 import _EXPLANATIONS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 RELEASES = (ROOT / "docs" / "releases.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+DOCS = ROOT / "docs"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("examples/*/*.md")]
+PAGES += [page for page in DOCS.rglob("*.md") if "_build" not in page.parts]
 NOT_OURS = {"AWS_CA_BUNDLE", "AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL"}
+NOT_OURS |= {"AWS_CONFIG_FILE", "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"}
+NOT_OURS |= {"AWS_TOKEN"}  # what a page calls a variable of GitLab's
 PROMISE = (
     "Every fingerprinted URL of a kept release answers 200 with its bytes; a plain URL answers 200 "
     "with the bytes of the previous or the current release"
 )
 
 
-def test_the_page_of_settings_is_in_step_with_the_source():
+MADE = {
+    "settings.py": "settings.md",
+    "commands.py": "reference/cli.md",
+    "errors.py": "reference/errors.md",
+}
+
+
+@pytest.mark.parametrize("program", MADE)
+def test_a_page_that_is_made_from_the_source_is_in_step_with_it(program):
     made = subprocess.run(
-        [sys.executable, str(ROOT / "docs" / "settings.py")],
+        [sys.executable, str(DOCS / program)],
         capture_output=True,
         check=True,
         encoding="utf-8",
         env={"PYTHONIOENCODING": "utf-8", "PATH": ""},
     )
 
-    assert (ROOT / "docs" / "settings.md").read_text() == made.stdout, "run `make docs`"
+    assert (DOCS / MADE[program]).read_text() == made.stdout, "run `make docs`"
 
 
-def options_of(command: click.Command) -> set[str]:
-    options = (p for p in command.params if isinstance(p, click.Option))
-    return {name for option in options for name in option.opts}
+def test_the_page_of_commands_has_each_command():
+    def names(group: click.Group, path: str) -> Iterator[str]:
+        for name, command in group.commands.items():
+            yield f"{path} {name}"
+            if isinstance(command, click.Group):
+                yield from names(command, f"{path} {name}")
+
+    page = (DOCS / "reference" / "cli.md").read_text()
+
+    assert re.findall(r"(?m)^## `(.+)`$", page) == list(names(s3, "flask s3"))
+
+
+def test_the_page_of_errors_has_each_kind_of_error_and_each_answer_of_a_store():
+    page = (DOCS / "reference" / "errors.md").read_text()
+    kinds = re.findall(r"(?m)^## (\w+)$", page)
+
+    assert set(kinds) - {"UsageError"} == error_classes()
+    assert set(re.findall(r"(?m)^\| `(\w+)` \|", page)) >= _EXPLANATIONS.keys()
+
+
+def test_what_a_command_says_of_an_error_can_be_found_on_the_page_of_errors(make_app):
+    page = (DOCS / "reference" / "errors.md").read_text()
+    said = re.findall(r"(?m)^- (.+)$", page)
+    forms = [".*".join(map(re.escape, re.sub(r"\\(.)", r"\1", one).split("…"))) for one in said]
+    app = make_app({"a.css": b""})
+    for settings, line in UNLUCKY:
+        app.config.update(settings)
+        printed = app.test_cli_runner().invoke(s3, line).stderr
+        (message,) = re.findall(r"Error: (.*)", " ".join(printed.split()))
+        message = re.sub(r" s3 \S+ --help tells how it is used\.$", "", message)
+        assert any(re.fullmatch(form, message) for form in forms), message
+
+
+UNLUCKY = [
+    ({}, ["deploy"]),
+    ({"FLASKS3_BUCKET_NAME": "my-bucket"}, ["deploy"]),
+    ({"AWS_ACCESS_KEY_ID": "AKIA"}, ["plan"]),
+    ({"FLASKS3_ENCODINGS": ["br"]}, ["build"]),
+    ({"FLASKS3_ENCODINGS": [], "FLASKS3_CONCURRENCY": 0}, ["build"]),
+    ({"FLASKS3_CONCURRENCY": 1}, ["purge", "--all"]),
+    ({}, ["purge"]),
+    ({}, ["policy", "--for", "purge"]),
+    ({}, ["policy", "--github", "shop"]),
+    ({}, ["setup", "--undo", "--sse-s3"]),
+    ({"FLASKS3_FINGERPRINT": True}, ["plan", "--only", "a"]),
+]
+
+
+def error_classes() -> set[str]:
+    return {
+        name
+        for module in (errors, result)
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
 
 
 def long_options_of(*commands: click.Command) -> set[str]:
     return {o for command in commands for o in options_of(command) if o.startswith("--")}
 
 
-def test_the_readme_names_every_command_and_option():
-    commands = {f"flask s3 {name}" for name in s3.commands}
-    options = long_options_of(s3.commands["plan"], s3.commands["deploy"])
+def test_the_readme_names_every_command():
+    assert {name for name in s3.commands if f"`flask s3 {name}`" not in README} == set()
 
-    missing = {text for text in commands | options if text not in README}
 
-    assert missing - {"--output"} == set(), "said as `plan -o`"
+@pytest.mark.parametrize("name", s3.commands)
+def test_the_page_of_commands_has_each_option_where_its_command_is(name):
+    page = (DOCS / "reference" / "cli.md").read_text()
+    section = page.partition(f"## `flask s3 {name}`\n")[2].partition("\n## ")[0]
+    rows = " ".join(re.findall(r"(?m)^\| `([^`]+)` \|", section))
+
+    assert options_of(s3.commands[name]) - set(re.findall(r"--?[\w-]+", rows)) == set()
 
 
 def test_the_page_of_releases_names_every_option_of_its_commands():
     its = [releasing.releases, releasing.diff, releasing.rollback, releasing.prune]
     options = long_options_of(*its, releasing.destroy)
 
-    assert {text for text in options if text not in RELEASES} == set()
+    missing = {text for text in options if text not in RELEASES}
+
+    assert missing - {"--verbose"} == set(), "every command has that: its own page tells"
 
 
-def commands_in(page: Path) -> Iterator[str]:
-    for line in re.findall(r"flask s3 [^`\n#]+", page.read_text()):
-        yield re.split(r" > | {3,}|[;:,()|]", line)[0].strip()
-
-
-def wrong_in(line: str) -> str | None:
-    """What of a documented command does not exist."""
-    command, words = s3, shlex.split(line)[2:]
-    for word in words:
-        if isinstance(command, click.Group) and word in command.commands:
-            command = command.commands[word]
-        elif command is s3 or (word.startswith("-") and word not in options_of(command)):
-            return word
-    return None
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_command_line_that_is_written_down_is_understood(page):
-    wrong = {line: wrong_in(line) for line in commands_in(page)}
+    wrong = {line: wrong_in(line) for line in commands_in(page.read_text())}
 
     assert {line: word for line, word in wrong.items() if word and word != "…"} == {}
 
@@ -107,10 +162,10 @@ def test_every_command_line_that_is_written_down_is_understood(page):
 def test_a_command_line_that_does_not_exist_would_be_found():
     assert wrong_in("flask s3 deploy --prun") == "--prun"
     assert wrong_in("flask s3 polish") == "polish"
-    assert len(list(commands_in(ROOT / "docs" / "releases.md"))) > 10
+    assert len(list(commands_in(RELEASES))) > 10
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_settings_that_are_named_exist(page):
     known = {field.metadata["key"] for field in FIELDS}
     named = set(re.findall(r"\b(?:FLASKS3|AWS)_[A-Z_]*[A-Z]\b", page.read_text()))
@@ -141,8 +196,9 @@ def test_the_numbers_on_the_page_of_releases_are_those_of_the_source():
     assert f"the newest {keep}, and replaced more than {age} days ago" in README
 
 
-def test_the_readme_tells_every_exit_code():
-    told = {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", README)}
+def test_the_page_of_exit_codes_tells_each():
+    page = (DOCS / "reference" / "exit-codes.md").read_text()
+    told = {int(code) for code in re.findall(r"(?m)^\| (\d+) \|", page)}
     raised = {kind.exit_code for kind in vars(errors).values() if hasattr(kind, "exit_code")}
 
     assert told == {0, *raised, releasing.INTERRUPTED}
@@ -336,19 +392,47 @@ def test_the_public_names_are_these():
     ]
 
 
+def test_the_page_of_python_has_each_public_name_and_each_helper_of_templates(make_app):
+    app = make_app()
+    plain = set(app.jinja_env.globals)
+    flask_s3.FlaskS3(app)
+    helpers = set(app.jinja_env.globals) - plain
+    page = (DOCS / "reference" / "api.md").read_text()
+
+    named = re.findall(r"(?m)^\.\. (?:auto)?(?:class|function|exception|data):: ([\w.]+)", page)
+
+    assert {*flask_s3.__all__, *helpers} - {name.rpartition(".")[2] for name in named} == set()
+
+
 def test_every_error_is_drawn_in_the_tree_of_errors():
-    from flask_s3.release import result
-
-    classes = {
-        name
-        for module in (errors, result)
-        for name, value in vars(module).items()
-        if isinstance(value, type) and issubclass(value, Exception)
-    }
-
-    assert {name for name in classes if name not in errors.__doc__} == set()
+    assert {name for name in error_classes() if name not in errors.__doc__} == set()
 
 
 def test_no_page_names_a_host_of_packages_or_a_badge():
     for page in PAGES:
         assert not re.search(r"shields\.io|badge", page.read_text()), page
+
+
+# -- links
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    lines = re.sub(r"(?ms)^```.*?^```", "", page.read_text())
+    found = re.findall(r"(?m)^#+ (.+)$", lines)
+    return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_link_leads_to_a_file_and_a_heading_where_it_is_read_on_github(page):
+    text = re.sub(r"(?ms)^```.*?^```|`[^`\n]*`", "", page.read_text())
+    dead = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"\w+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = page.parent / name if name else page
+        if not target.exists() or (anchor and anchor not in headings(target)):
+            dead.append(link)
+
+    assert dead == []

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 import servers
-from commands import Shop
+from commands import PATIENCE, Shop
 from conftest import Bucket
 from flask import Flask
 from proxy import Answer, Gate, Headers, Proxy
 
 from flask_s3 import FlaskS3, create_all
 from flask_s3.access.facts import Facts
-from flask_s3.checks import configured, identity, probes
+from flask_s3.checks import configured, contact, identity, probes
 from flask_s3.checks.diagnosis import CHECKS
 from flask_s3.checks.doctor import examine, examine_without_app
 from flask_s3.checks.grants import anybody_may
@@ -171,6 +171,15 @@ def test_who_the_credentials_are_is_told_without_giving_them_away(right, shop):
     text = Told(app).text("credentials")
 
     assert f"arn:aws:iam::000000000000:user/tester, by static keys {key[:4]}…{key[-4:]}." in text
+
+
+def test_a_key_id_that_is_too_short_to_be_shown_in_part_is_not_shown_at_all():
+    config = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
+    settings = Settings.read({**config, "FLASKS3_REGION": "us-east-1"}, environ={})
+
+    keys, _ = contact.keys(settings)
+
+    assert identity.who(identity.Caller(keys, None)).what == "The store is asked with static keys."
 
 
 def test_the_least_policy_for_deploys_is_enough_to_ask(right, shop):
@@ -1083,6 +1092,21 @@ def test_a_bucket_acl_as_0_3_set_it_lets_anybody_list(ceph, new_bucket, shop):
 
 
 # -- an app that does not load
+
+
+@pytest.mark.parametrize(
+    "code", ["raise RuntimeError('x')", "import no_such_module", "import flask_s3; del app"]
+)
+@pytest.mark.parametrize("command", [["plan"], ["releases", "diff", "2026"]])
+def test_whoever_meets_an_app_that_does_not_load_is_told_once_of_doctor(code, command, tmp_path):
+    process = Shop(tmp_path, {}, {}, code=code).start(*command)
+
+    _, told = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode != 0
+    assert told.endswith("\nflask s3 doctor tells it in one line.\n")
+    assert told.count("doctor") == 1
+    assert "--help" not in told
 
 
 LOADS_NOT = {

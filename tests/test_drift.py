@@ -76,7 +76,7 @@ def test_what_was_changed_behind_our_back_is_found_and_alone_repaired(each, what
         each.app.config.update(each.bucket.config)
 
     assert [line for line in shown.splitlines() if line.startswith("Drift")] == [
-        f"Drift     {key}: changed or deleted since"
+        f"Drift     {key}  (changed or deleted since)"
     ]
     assert "flask s3 deploy --verify-remote repairs it" in shown
     path = f"/{each.bucket.name}/{key}"
@@ -95,7 +95,7 @@ def test_without_fingerprints_drift_is_found_and_repaired_too(each, how):
     before = each.everything()
     tamper(each, "static/robots.txt", how)
 
-    assert "Drift     static/robots.txt: changed or deleted since" in each.run("status").stdout
+    assert "Drift     static/robots.txt  (changed or deleted since)" in each.run("status").stdout
     told = each.run("deploy", "--verify-remote", "--json").json
 
     assert told["uploaded"] == ["static/robots.txt"]

@@ -282,7 +282,7 @@ def test_plain_names_of_a_deploy_that_was_overtaken_are_looked_at_by_the_next(
 
     def published(after):
         record = releases.new_record({}, None, {}, after)
-        return releases.publish(record, after, unfinished=True, readable=True)
+        return releases.publish(record, after, unfinished=True, learned=lambda: {"readable": True})
 
     first = published(releases.begin(None))
     second = published(first)
@@ -640,6 +640,8 @@ def test_frozen_makes_no_sense_with_the_manifest_in_the_bucket(shop, mini_bucket
 
 
 def test_a_tree_and_a_filter_cannot_be_asked_for_together(shop):
+    (shop.root / "dist").mkdir()
+
     ended = shop.run("deploy", "--build", "dist", "--only", "css")
 
     assert ended.code == 2
@@ -665,7 +667,9 @@ def test_the_plan_tells_what_follows_and_deploy_writes_the_manifest(shop):
     shown = re.sub(r"[0-9a-f]{16}", "DIGEST", planned.stdout).splitlines()
     assert "upload  static/css/app.DIGEST.css  (new)" in shown
     assert "copy    static/css/app.css  (new)" in shown
-    assert shown[-1] == "4 to upload (3.1 kB), 3 to copy, 0 right already, 0 refused."
+    assert shown[-1] == (
+        "7 to upload (3.1 kB), 3 of them copied in the bucket, 0 right already, 0 refused."
+    )
     assert not (shop.root / "flask-s3-manifest.json").exists()
     assert shop.run("deploy").code == 0
     assert (shop.root / "flask-s3-manifest.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 from datetime import datetime, timedelta, timezone
@@ -158,6 +159,8 @@ def test_more_than_is_allowed_deletes_nothing_at_all(mine):
     told = mine.run("prune", "--keep", "1", "--max-delete", "3", *NOW, code=1).stderr
 
     assert "4 objects would be deleted, more than --max-delete 3 allows, so none was" in told
+    again = mine.run("prune", "--keep", "1", "--max-delete", "3", "--dry-run", *NOW, code=1).stderr
+    assert again.endswith("--max-delete 3 allows, so none would be: allow more.\n")
     assert mine.everything() == before
     mine.run("prune", "--keep", "1", "--max-delete", "4", *NOW)
     assert len(mine.releases()) == 1
@@ -451,8 +454,8 @@ def test_more_keys_than_one_request_takes_go_in_batches(mine, between):
         mine.bucket.client.put_object(Bucket=mine.bucket.name, Key=key, Body=b"x")
     ghost = {**current, "id": "20200101T000000Z-00000000", "time": "2020-01-01T00:00:00+00:00"}
     place = f"{mine.folder}releases/{ghost['id']}.json"
-    body = json.dumps({**ghost, "objects": many, "copies": {}, "headers": [{}]})
-    mine.bucket.client.put_object(Bucket=mine.bucket.name, Key=place, Body=body.encode())
+    body = json.dumps({**ghost, "objects": many, "copies": {}, "headers": [{}]}).encode()
+    mine.bucket.client.put_object(Bucket=mine.bucket.name, Key=place, Body=gzip.compress(body))
     through(between, mine)
 
     shown = mine.run("prune", "--keep", "1", *NOW).stdout
@@ -499,7 +502,9 @@ def test_destroy_takes_all_of_this_app_and_nothing_else(each, make_app):
     ended = each.run(*ALL, "shop")
 
     assert other.everything() == before
-    assert ended.stdout.endswith(" and 1 release deleted.\n")
+    left = len(each.bucket.keys("static/"))
+    told = f" and 1 release deleted.\nObjects that no release of this app names stay ({left} under"
+    assert told in ended.stdout
     assert ended.stderr.startswith(f"App shop in bucket {name}: 1 release, ")
     client.head_bucket(Bucket=name)
 
@@ -571,7 +576,7 @@ def test_an_interrupted_destroy_is_completed_by_the_next_one(mine, between):
     assert mine.bucket.keys(metadata=True) == []
 
 
-def test_one_reason_for_many_failures_is_told_three_times_and_counted(mine, between):
+def test_one_reason_for_many_failures_is_told_once_and_the_failures_are_counted(mine, between):
     several(mine, 2)
     keys = sorted(keys_of(mine, *mine.releases()))
     through(between, mine)
@@ -581,6 +586,7 @@ def test_one_reason_for_many_failures_is_told_three_times_and_counted(mine, betw
 
     first = [f"failed  {key}" for key in keys[:3]]
     assert [line.split(": ")[0] for line in told] == [*first, "failed  and 2 more"]
+    assert [line.endswith(": the same.") for line in told] == [False, True, True, True]
 
 
 def test_a_deploy_after_a_destroy_that_died_is_whole(mine, between):

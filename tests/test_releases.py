@@ -380,6 +380,19 @@ def test_a_deploy_says_that_it_replaces_what_was_brought_back(mine):
     assert f"Release {first} had been brought back by a rollback: a deploy replaces it." in told
 
 
+def test_a_deploy_of_just_what_was_brought_back_replaces_nothing(mine):
+    mine.deploy()
+    mine.deploy({"a.css": "2"})
+    mine.run("rollback")
+    brought_back = mine.in_force()
+    (mine.static / "a.css").write_text("a{color:red}")
+
+    told = mine.run("deploy").stderr
+
+    assert "brought back" not in told
+    assert mine.in_force() == brought_back
+
+
 def test_switching_fingerprints_off_after_a_deploy_died_works(mine):
     mine.deploy()
     with Proxy(mine.bucket.server.endpoint) as proxy:

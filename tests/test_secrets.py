@@ -47,6 +47,7 @@ CASES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("setup",): ("--yes",),
     ("build",): ("-o", "tree"),
     ("plan",): ("-o", "plan.json"),
+    ("report",): ("-o", "report.html"),
     ("deploy",): ("--yes", "--json"),
     ("status",): (),
     ("releases",): ("--json",),
@@ -123,8 +124,10 @@ def test_what_goes_well_shows_none(forking: Forks, shop: Shop, mini_bucket: Buck
     assert [body for body in bodies if shown(body.decode("latin-1"), hidden)] == []
 
 
-@pytest.mark.parametrize("answer", ["wrong secret", "unreachable"])
-def test_what_a_store_refuses_shows_none(answer, forking: Forks, shop: Shop, mini_bucket: Bucket):
+@pytest.mark.parametrize(("answer", "code"), [("wrong secret", 2), ("unreachable", 1)])
+def test_what_a_store_refuses_shows_none(
+    answer, code, forking: Forks, shop: Shop, mini_bucket: Bucket
+):
     config = {**mini_bucket.config, **CONFIG, "AWS_SECRET_ACCESS_KEY": SECRET}
     if answer == "unreachable":
         config |= {"AWS_SESSION_TOKEN": TOKEN, "FLASKS3_ENDPOINT_URL": "http://127.0.0.1:9"}
@@ -132,7 +135,7 @@ def test_what_a_store_refuses_shows_none(answer, forking: Forks, shop: Shop, min
 
     done = all_at_once(forking, shop)
 
-    assert done[("deploy",)].code == 1, done[("deploy",)].text
+    assert done[("deploy",)].code == code, done[("deploy",)].text
     assert leaks(shop, done) == []
 
 

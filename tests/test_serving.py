@@ -358,6 +358,8 @@ def test_the_endpoint_can_be_given_by_name(ready):
     assert asked_by_name(app) == url(app, "css/app.css")
     with app.test_request_context("/"), pytest.raises(TypeError):
         flask_s3.url_for("static", "css/app.css")
+    with app.test_request_context("/"), pytest.raises(TypeError):
+        flask_s3.url_for("static", endpoint="static", filename="css/app.css")
 
 
 def asked_by_name(app: Flask) -> str:

@@ -381,7 +381,7 @@ def test_what_is_encrypted_with_kms_is_told_with_what_mends_it(mine, via):
     assert one["fix"] == "flask s3 setup --sse-s3 && flask s3 deploy --force"
 
 
-@pytest.mark.parametrize("origins", ["*", []])
+@pytest.mark.parametrize("origins", [["*"], []])
 def test_what_the_cdn_alone_has_not_is_not_laid_at_the_buckets_door(mine, via, origins):
     mine.app.config["FLASKS3_CORS_ORIGINS"] = origins
     via.rule("GET", "static/old.js", Answer(404))

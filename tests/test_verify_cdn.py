@@ -205,7 +205,7 @@ def test_an_answer_for_one_origin_that_a_cache_gives_to_another_is_found(make_ap
 
 def test_an_answer_that_depends_on_origin_and_does_not_say_so_is_warned_of(make_app, mini_bucket):
     origin = "https://shop.example.com"
-    mine = published(make_app, mini_bucket, origin, FLASKS3_CORS_ORIGINS=origin)
+    mine = published(make_app, mini_bucket, origin, FLASKS3_CORS_ORIGINS=[origin])
 
     (one,) = behind(mine, f"{BY_ORIGIN} proxy_hide_header Vary;")
 
@@ -351,7 +351,7 @@ def test_a_certificate_that_is_not_trusted_is_one_sentence(mine, authority, monk
         ({}, "warning"),
         ({"PREFERRED_URL_SCHEME": "https"}, "error"),
         ({"SESSION_COOKIE_SECURE": True}, "error"),
-        ({"FLASKS3_CORS_ORIGINS": "https://shop.example.com"}, "error"),
+        ({"FLASKS3_CORS_ORIGINS": ["https://shop.example.com"]}, "error"),
     ],
 )
 def test_http_urls_on_pages_of_https_are_found_through_the_proxy_of_the_environment(

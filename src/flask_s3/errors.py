@@ -5,7 +5,8 @@
     │   └── CredentialsError    no credentials, or half of a pair
     ├── BuildError              the files cannot be built as asked: exit code 1
     │   └── MissingFile         a URL was asked for that the manifest does not know
-    ├── StoreError              the store refused or could not be reached: exit code 1
+    ├── StoreError              the store refused or could not be reached: exit code 1, or 2
+    │   │                       where it does not know the credentials
     │   ├── BucketMissing       there is no such bucket
     │   └── WrongRegion         the bucket lives in another region
     ├── ReleaseError            a release cannot be found, brought back or taken away: exit code 1
@@ -50,6 +51,12 @@ class MissingFile(BuildError):
     """A static file was asked for that the manifest does not know (`FLASKS3_STRICT`)."""
 
 
+# Amazon S3 API Reference, "Error responses". Not AccessDenied: who is known may lack a permission.
+_WRONG_CREDENTIALS = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
+)
+
+
 class StoreError(FlaskS3Error):
     """The store refused a request, or could not be reached.
 
@@ -77,6 +84,8 @@ class StoreError(FlaskS3Error):
         self.operation = operation
         self.transient = transient
         self.learned = False
+        if code in _WRONG_CREDENTIALS:  # of no more use than none
+            self.exit_code = CredentialsError.exit_code
 
     @property
     def throttled(self) -> bool:

@@ -6,7 +6,6 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,10 +14,9 @@ from urllib.parse import urljoin
 
 import pytest
 import storefront
-from browsing import Loaded, Visit, chromium, open_to_browsers, serving
+from browsing import Loaded, Visit, open_to_browsers, serving
 from conftest import Bucket
 from flask import Flask, render_template_string
-from playwright.sync_api import Browser
 from servers import Server
 from steps import Site
 from test_preview import free_port, previewing
@@ -30,25 +28,6 @@ pytestmark = pytest.mark.browser
 PAGES = ("/", "/shop/", "/shop/kettle", "/shop/reviews/kettle", "/account/", "/basket?kettle=1")
 DIGEST = r"\.[0-9a-f]{16}\."
 IMMUTABLE = "public, max-age=31536000, immutable"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """Opens a page in a new profile, which has no cache and no storage."""
-    with ExitStack() as stack:
-
-        def make(**options: Any) -> Visit:
-            context = browser.new_context(**options)
-            stack.callback(context.close)
-            return Visit(context.new_page())
-
-        yield make
 
 
 @pytest.fixture(scope="module")

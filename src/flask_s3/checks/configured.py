@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 from ..errors import SettingsError
 from ..findings import Finding, Verdict
 from ..patterns import matcher
-from ..settings import BUCKET, FIELDS, NAME_RULE, Settings, can_be_new, flag
+from ..settings import BUCKET, FIELDS, NAME_RULE, Settings, can_be_new, flag, unknown
 from ..urls import base
 from .diagnosis import refused
 
-_KEYS = frozenset(field.metadata["key"] for field in FIELDS)
-# FLASKS3_ALLOWED is FLASKS3_ALLOW, FLASKS3_BUCKET is FLASKS3_BUCKET_NAME; nothing farther.
-_ALIKE = 0.75
 # Off by these words; in 0.3 a text was on, whatever it said, unless it was empty.
 _OFF_NOW = frozenset({"0", "false", "no", "off"})
 _SWITCHES = tuple(
@@ -82,16 +78,11 @@ def wrong(error: SettingsError) -> Finding:
 
 def unknown_settings(config: Mapping[str, Any]) -> list[Finding]:
     """Returns a warning for each setting that is likely misspelt."""
-    return [_unknown(key) for key in sorted(config) if _is_meant_for_us(key) and key not in _KEYS]
+    return [_unknown(key, likely) for key, likely in unknown(config).items()]
 
 
-def _is_meant_for_us(key: str) -> bool:
-    return key.upper().startswith(("FLASKS3_", "FLASK_S3_"))
-
-
-def _unknown(key: str) -> Finding:
-    likely = get_close_matches(key.upper().replace("FLASK_S3_", "FLASKS3_"), _KEYS, 1, _ALIKE)
-    fix = f"Write {likely[0]}" if likely else "Take it out, or see docs/settings.md for its name"
+def _unknown(key: str, likely: str | None) -> Finding:
+    fix = f"Write {likely}" if likely else "Take it out, or see docs/settings.md for its name"
     return Finding(
         "settings",
         Verdict.WARNING,

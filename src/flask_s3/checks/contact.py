@@ -30,10 +30,10 @@ def keys(settings: Settings) -> tuple[str, str]:
     """
     static, region = settings.static_keys(), settings.region
     if static is not None:
-        return f"static keys {masked(static.access_key_id)}", region or _FIRST_REGION
+        return f"static keys{masked(static.access_key_id)}", region or _FIRST_REGION
     credentials, configured = chain()
     shown = masked(credentials.get_frozen_credentials().access_key)
-    return f"{credentials.method} {shown}", region or configured or _FIRST_REGION
+    return f"{credentials.method}{shown}", region or configured or _FIRST_REGION
 
 
 def name(settings: Settings, region: str) -> str | None:

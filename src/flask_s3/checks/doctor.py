@@ -33,7 +33,7 @@ from . import configured, contact, identity, opened, probes, published
 from .diagnosis import Diagnosis, refused
 from .fetching import Browser
 from .identity import Caller
-from .loading import LOADED, not_loaded
+from .loading import LOADED, NEVER_SET_UP, not_loaded
 from .outside import Outside
 from .published import Sample
 
@@ -82,13 +82,7 @@ def examine_without_app(error: BaseException, environ: Mapping[str, str]) -> Dia
 def _extension(app: Flask) -> Finding:
     if "s3" in app.extensions:
         return Finding("extension", Verdict.OK, "FlaskS3 is set up on the app.")
-    return Finding(
-        "extension",
-        Verdict.WARNING,
-        "FlaskS3 was never set up on the app.",
-        "Its url_for is Flask's own, so pages do not use the bucket.",
-        "FlaskS3(app)  # from flask_s3 import FlaskS3",
-    )
+    return NEVER_SET_UP
 
 
 def _switches(app: Flask) -> configured.Switches:

@@ -55,8 +55,8 @@ class Caller:
 
 
 def masked(key_id: str) -> str:
-    """Returns what may be shown of an access key's id."""
-    return f"{key_id[:4]}…{key_id[-4:]}" if len(key_id) >= 16 else "…"
+    """Returns what may be shown of an access key's id, after a space; of a short one nothing."""
+    return f" {key_id[:4]}…{key_id[-4:]}" if len(key_id) >= 16 else ""
 
 
 def judged(contact: Contact, caller: Caller, given: Settings) -> list[Finding]:

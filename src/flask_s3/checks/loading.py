@@ -13,6 +13,13 @@ from ..findings import Finding, Verdict
 from ..redaction import without_passwords
 
 LOADED = Finding("app", Verdict.OK, "The app loads.")
+NEVER_SET_UP = Finding(
+    "extension",
+    Verdict.WARNING,
+    "FlaskS3 was never set up on the app.",
+    "Its url_for is Flask's own, so pages do not use the bucket.",
+    "FlaskS3(app)  # from flask_s3 import FlaskS3",
+)
 _NOT_THE_APPS = (
     *{sysconfig.get_path(name) + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")},
     str(Path(__file__).parents[1]) + os.sep,

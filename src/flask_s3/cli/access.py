@@ -12,11 +12,14 @@ import click
 from flask.cli import with_appcontext
 
 from ..access.kinds import Access, chosen
+from ..amounts import count
 from ..errors import SettingsError, StoreError
 from ..serve.serving import state_of
 from ..settings import NAME_RULE, can_be_new
 from . import screens
 from .running import exit_for, explained, the_app
+from .terminal import busy, say
+from .typed import OneOf, verbose
 
 if TYPE_CHECKING:
     from ..access.carry_out import Bucket
@@ -27,10 +30,10 @@ if TYPE_CHECKING:
 _PERMISSIONS = "flask s3 policy --for setup prints all that set-up takes."
 
 
-@click.command()
+@click.command(short_help="Create the bucket, let browsers read, allow CORS.")
 @click.option(
     "--access",
-    type=click.Choice([access.value for access in Access]),
+    type=OneOf([access.value for access in Access]),
     help="How browsers reach the files: by a bucket policy, by each object's ACL, by CloudFront "
     "only, or not at all. When left out: cloudfront where FLASKS3_CLOUDFRONT_DISTRIBUTION is set, "
     "else policy.",
@@ -43,6 +46,7 @@ _PERMISSIONS = "flask s3 policy --for setup prints all that set-up takes."
     is_flag=True,
     help="Where the bucket encrypts with KMS, which keeps browsers out: make SSE-S3 its default.",
 )
+@verbose
 @with_appcontext
 def setup(access: str | None, dry_run: bool, yes: bool, undo: bool, sse_s3: bool) -> None:
     """Make the bucket right: create it, let browsers read, allow CORS. Shows all of it, then asks.
@@ -52,16 +56,16 @@ def setup(access: str | None, dry_run: bool, yes: bool, undo: bool, sse_s3: bool
 
     \b
     Examples:
-      flask s3 setup --dry-run
       flask s3 setup
-      flask s3 setup --access cloudfront --yes
+      flask s3 setup --access cloudfront --dry-run
       flask s3 setup --undo
     """
     if undo and (access is not None or sse_s3):
         raise click.UsageError("--undo takes away what was added: leave the others out.")
     with explained(), _permissions_named():
         settings = state_of(the_app()).settings()
-        bucket, region = _found(settings)
+        with busy("Looking for the bucket"):
+            bucket, region = _found(settings)
         if undo:
             _undo(bucket, _name(settings), settings.require_bucket(), dry_run=dry_run, yes=yes)
         else:
@@ -77,7 +81,7 @@ def _set_up(bucket: Bucket, wanted: Wanted, name: str, *, dry_run: bool, yes: bo
     _agree(changes, look, yes=yes)
     done = bucket.set_up(changes, wanted, _tell)  # may note that this app needs it too
     if done.changes:
-        click.echo(f"Bucket {name} is set up: {screens.count(len(done.changes), 'change')}.")
+        click.echo(f"Bucket {name} is set up: {count(len(done.changes), 'change')}.")
 
 
 def _undo(bucket: Bucket, app: str, name: str, *, dry_run: bool, yes: bool) -> None:
@@ -94,14 +98,15 @@ def _undo(bucket: Bucket, app: str, name: str, *, dry_run: bool, yes: bool) -> N
 
 def _shown(look: Callable[[], Changes], name: str, nothing: str) -> Changes:
     """Returns what is to change, once it was shown; ends the command where that is refused."""
-    changes = look()
+    with busy("Looking at the bucket"):
+        changes = look()
     if changes.changes:
         click.echo(f"Bucket {name}")
     for change in changes.changes:
-        click.echo(_line(change))
+        say(_line(change), hang=23)
     screens.show_warnings(changes.warnings)
     for text in changes.refusals:
-        click.secho(f"Error: {text}", fg="red", err=True)
+        say(f"Error: {text}", fg="red", err=True, hang=7)
     _exit_for_refusals(changes)
     if not changes.changes:
         click.echo(nothing)
@@ -111,7 +116,7 @@ def _shown(look: Callable[[], Changes], name: str, nothing: str) -> Changes:
 def _exit_for_refusals(changes: Changes) -> None:
     """Ends the command where something is refused; tells of the policy where that is why."""
     if any("grant s3:" in text for text in changes.refusals):
-        click.secho(_PERMISSIONS, fg="red", err=True)
+        say(_PERMISSIONS, fg="red", err=True)
     exit_for(changes.refusals)
 
 
@@ -143,7 +148,7 @@ def _agree(changes: Changes, look: Callable[[], Changes], *, yes: bool) -> None:
     if yes or not changes.changes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError("There is no terminal to ask on: pass --yes. Nothing was changed.")
+        raise SettingsError("There is no terminal to ask on: pass --yes. Nothing was changed.")
     if not click.confirm("Change this?", err=True):
         click.echo("Nothing was changed.", err=True)
         raise click.exceptions.Exit(2)

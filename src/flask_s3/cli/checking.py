@@ -13,6 +13,8 @@ from ..findings import Verdict, worst
 from ..serve.serving import state_of
 from . import screens
 from .running import exit_for, explained, the_app
+from .terminal import busy, counting
+from .typed import verbose
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
 _INTERRUPTED = "nothing was changed"
 
 
-@click.command()
+@click.command(short_help="Tell what is wrong with settings and bucket.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@verbose
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
     """Tell what is wrong with settings, credentials, bucket and addresses, and what mends it.
@@ -39,7 +42,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
       flask s3 doctor --json > doctor.json
     """
     with explained(_INTERRUPTED):
-        found = _examined(context)
+        found = _examined(context, quiet=as_json)
     if as_json:
         skipped = [{"check": one.check, "why": one.why} for one in found.skipped]
         screens.show_checks_as_json(found.findings, skipped=skipped)
@@ -49,18 +52,18 @@ def doctor(context: click.Context, as_json: bool) -> None:
     exit_for(worst(found.findings) is Verdict.ERROR)
 
 
-def _examined(context: click.Context) -> Diagnosis:
+def _examined(context: click.Context, *, quiet: bool) -> Diagnosis:
     from ..checks.doctor import examine, examine_without_app  # noqa: PLC0415
 
     try:
         app = the_app() if current_app else context.ensure_object(ScriptInfo).load_app()
     except (Exception, SystemExit) as error:  # whatever an app does when it is imported
         return examine_without_app(error, os.environ)
-    with app.app_context():
+    with app.app_context(), busy("Looking at settings and bucket", quiet=quiet):
         return examine(app)
 
 
-@click.command()
+@click.command(short_help="Ask for every published URL as browsers do.")
 @click.option(
     "--sample",
     "most",
@@ -69,6 +72,7 @@ def _examined(context: click.Context) -> Diagnosis:
     help="Ask for N URLs of all types rather than for all; for one release always the same.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@verbose
 @with_appcontext
 def verify(most: int | None, as_json: bool) -> None:
     """Ask for every published URL as browsers do, and tell what is wrong with the answers.
@@ -84,7 +88,7 @@ def verify(most: int | None, as_json: bool) -> None:
     from ..checks.verify import verify as verified  # noqa: PLC0415
 
     app = the_app()
-    with explained(_INTERRUPTED), screens.counting(quiet=as_json) as progress:
+    with explained(_INTERRUPTED), counting("URLs", quiet=as_json) as progress:
         settings = state_of(app).settings()
         done = verified(
             settings,

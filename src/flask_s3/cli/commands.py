@@ -1,12 +1,11 @@
 """`flask s3 …`: thin commands.
 
 Exit codes: 0 done; 1 something could not be done (each is named, and everything else was); 2 wrong
-usage or settings; 3 somebody else's release came first; 130 interrupted.
+usage, settings or credentials; 3 somebody else's release came first; 130 interrupted.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,18 +17,30 @@ from typing import TYPE_CHECKING, Any
 import click
 from flask.cli import with_appcontext
 
+from ..errors import SettingsError
 from ..extension import published as published_signal
 from ..extension import publishing as publishing_signal
 from ..release.options import Options
 from ..serve.serving import PUBLISHING, state_of
-from ..settings import BUCKET
+from ..settings import BUCKET, unknown
 from . import screens
 from .access import setup
 from .checking import doctor, verify
 from .policy import policy
 from .purging import purge
 from .releasing import destroy, prune, pruned_after, releases, rollback
-from .running import INTERRUPTED, exit_for, explained, look_for_garbage_rarely, the_app
+from .reporting import report
+from .running import (
+    INTERRUPTED,
+    exit_for,
+    explained,
+    look_for_garbage_rarely,
+    refuse_place,
+    the_app,
+    warn_unless_set_up,
+)
+from .terminal import busy, colours
+from .typed import Commands, verbose
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -42,7 +53,7 @@ if TYPE_CHECKING:
     from ..settings import Settings
 
 
-@click.group("s3", context_settings={"help_option_names": ["-h", "--help"]})
+@click.group("s3", cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.pass_context
 def s3(context: click.Context) -> None:
     """Publish this app's static files to S3-compatible storage.
@@ -50,29 +61,17 @@ def s3(context: click.Context) -> None:
     \b
     Examples:
       flask s3 setup               make the bucket right, once
-      flask s3 build               the names that files are published under
       flask s3 plan                what a deploy would do, and why
       flask s3 deploy              do it
-      flask s3 deploy --dry-run    the same as plan
-      flask s3 status              what is published, and whether it is still so
-      flask s3 doctor              what is wrong with bucket and settings
-      flask s3 verify              whether browsers get what is published
-      flask s3 releases            the releases that are kept
-      flask s3 rollback            bring the one before back
-      flask s3 prune               delete what no kept release needs
-      flask s3 destroy             delete all of this app's, for review apps
-      flask s3 policy              the least IAM policy for all this
-      flask s3 purge               make the CDN in front drop its copies
-      flask s3 preview             the app, its files from a bucket on this machine
+      flask s3 deploy --help       an example or more for each command
 
     The settings (FLASKS3_BUCKET_NAME, ...) are the app's own.
-    Exit codes: 0 done; 1 something could not be done; 2 wrong usage or settings; 3 somebody else's
-    release came first; 130 interrupted.
+    Exit codes: 0 done; 1 something could not be done; 2 wrong usage, settings or credentials; 3
+    somebody else's release came first; 130 interrupted.
     """
     context.meta[PUBLISHING] = True
     look_for_garbage_rarely(context)
-    if os.environ.get("NO_COLOR"):
-        context.color = False
+    context.color = colours()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file's name may have what the terminal has not
             stream.reconfigure(errors="backslashreplace")
@@ -93,8 +92,14 @@ def _selecting(command: Callable[..., Any]) -> Callable[..., Any]:
     return hidden(only(verify(command)))
 
 
-for command in (setup, releases, rollback, prune, destroy, policy, doctor, verify, purge):
+for command in (setup, releases, rollback, prune, destroy, policy, doctor, verify, purge, report):
     s3.add_command(command)
+s3.sections = {
+    "Publish": ("build", "plan", "deploy", "preview"),
+    "Look": ("status", "doctor", "verify", "report", "releases"),
+    "Go back, clean up": ("rollback", "prune", "destroy"),
+    "Bucket and CDN": ("setup", "policy", "purge"),
+}
 
 
 @s3.command()
@@ -138,6 +143,7 @@ def build(check: bool, output: Path | None, include_hidden: bool) -> None:
     metavar="FILE",
     help="Also write the plan as JSON, for `flask s3 deploy --plan FILE`.",
 )
+@verbose
 @with_appcontext
 def plan(
     only: str | None, include_hidden: bool, verify_remote: bool, force: bool, output: Path | None
@@ -150,6 +156,9 @@ def plan(
       flask s3 plan -o plan.json   and then: flask s3 deploy --plan plan.json
     """
     with explained():
+        warn_unless_set_up()
+        if output is not None:
+            refuse_place(output)
         options = Options(
             only=only, include_hidden=include_hidden, verify_remote=verify_remote, force=force
         )
@@ -160,7 +169,7 @@ def plan(
         exit_for(prepared.plan.refusals)
 
 
-@s3.command()
+@s3.command(short_help="Publish what differs from what the bucket holds.")
 @_selecting
 @click.option("--dry-run", is_flag=True, help="Only show the plan.")
 @click.option("--force", is_flag=True, help="Upload everything, right or not.")
@@ -169,7 +178,7 @@ def plan(
 @click.option(
     "--build",
     "tree",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
     metavar="DIR",
     help="Publish exactly the tree that `flask s3 build -o DIR` wrote.",
 )
@@ -192,6 +201,7 @@ def plan(
 )
 @click.option("--prune", "prune_too", is_flag=True, help="Then prune, as `flask s3 prune` does.")
 @click.option("--wait", is_flag=True, help="Return only when the CDN has dropped what changed.")
+@verbose
 @with_appcontext
 def deploy(
     only: str | None,
@@ -215,13 +225,12 @@ def deploy(
       flask s3 deploy
       flask s3 deploy --only '^css/'
       flask s3 deploy --yes --json > result.json
-      flask s3 deploy --frozen     publish under the manifest that is in the image
-      flask s3 deploy --prune      and delete what no kept release needs
 
     With FLASKS3_FINGERPRINT a deploy is a transaction: what dies half way leaves the release before
     in force, and whole; the next deploy goes on where it stopped.
     """
     with explained():
+        warn_unless_set_up()
         options = Options(
             only=only, include_hidden=include_hidden, verify_remote=verify_remote, force=force
         )
@@ -229,11 +238,11 @@ def deploy(
             if tree is not None and (only is not None or include_hidden):
                 raise click.UsageError("--build publishes a whole tree: leave --only out.")
             order = replace(_order(options), tree=tree, frozen=frozen, exclusive=exclusive)
-            prepared = _prepared(order)
+            prepared = _prepared(order, quiet=as_json)
         else:
             if options != Options() or tree or frozen:
                 raise click.UsageError(_PLAN_SAYS)
-            prepared = _as_planned(saved)
+            prepared = _as_planned(saved, quiet=as_json)
         if dry_run:
             if prune_too:
                 raise click.UsageError("--dry-run is about the deploy: see flask s3 prune -h.")
@@ -259,24 +268,33 @@ _PLAN_SAYS = (
 )
 
 
-@s3.command()
+@s3.command(short_help="Show what is published, and what differs from it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@verbose
 @with_appcontext
-def status() -> None:
+def status(as_json: bool) -> None:
     """Show what is published, how this app's files differ from it, and whether it is still there.
 
     The bucket is listed, and what is not as the release left it is looked at. Changes nothing.
+
+    \b
+    Examples:
+      flask s3 status
+      flask s3 status --json > status.json
     """
     from ..release.remote import drift  # noqa: PLC0415
 
     with explained():
-        prepared = _prepared(_order(Options(verify_remote=True)))
+        prepared = _prepared(_order(Options(verify_remote=True)), quiet=as_json)
         remote, lost = prepared.remote, 0
-        if remote.record is None and remote.releases is not None and not remote.bucket_missing:
-            lost = len(remote.releases.kept())
-        screens.show_status(prepared, drift(remote), lost)
+        with busy("Comparing with the bucket", quiet=as_json):
+            if remote.record is None and remote.releases is not None and not remote.bucket_missing:
+                lost = len(remote.releases.kept())
+            changed_there = drift(remote)
+        screens.show_status(prepared, changed_there, lost, as_json=as_json)
 
 
-@s3.command()
+@s3.command(short_help="Serve the app, its files from a bucket on this machine.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -285,12 +303,18 @@ def status() -> None:
     help="Where the app is served; 0 for any free port.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="On which address.")
+@verbose
 @with_appcontext
 def preview(port: int, host: str) -> None:
     """Serve the app with its static files coming from a bucket on this machine.
 
     Starts an embedded S3 server, publishes to it, and serves the app; Ctrl-C ends all of it. Needs
     no account: pip install 'flask-s3[preview]'.
+
+    \b
+    Examples:
+      flask s3 preview
+      flask s3 preview --port 8000
     """
     from . import preview as previewing  # noqa: PLC0415
 
@@ -324,14 +348,15 @@ def _build(selection: Selection, output: Path | None, *, check: bool) -> None:
     app, settings = the_app(), state_of(the_app()).settings()
     if output is not None:
         refuse_within(output, [route.folder for route in static_routes(app)])
-    built = assemble(app, settings, selection, with_problems=check)
+    with busy("Building"):
+        built = assemble(app, settings, selection, with_problems=check)
     screens.show_refusals(built.refusals)
     screens.show_warnings(built.notes)
     if check:
         _check(app, settings, built)
     else:
         if settings.strict:
-            refuse_problems(built.problems)
+            refuse_problems(built.problems, done="written")
         screens.show_warnings(told(built.problems))
     if output is not None:
         write_tree(output, built)
@@ -347,8 +372,10 @@ def _check(app: Flask, settings: Settings, built: Build) -> None:
     from ..assets import Level  # noqa: PLC0415
     from ..building import templates  # noqa: PLC0415
 
-    wrong = {*built.problems, *templates.problems(app, settings, built.manifest)}
-    screens.show_findings(tuple(sorted(wrong)), len(built.refusals))
+    with busy("Checking templates"):
+        wrong = {*built.problems, *templates.problems(app, settings, built.manifest)}
+    warned = len(built.notes) + len(unknown(app.config))  # what was printed as such before
+    screens.show_findings(tuple(sorted(wrong)), len(built.refusals), warned)
     exit_for(built.refusals or [p for p in wrong if p.level is Level.ERROR])
 
 
@@ -362,10 +389,11 @@ def _order(options: Options) -> Order:
     )
 
 
-def _prepared(order: Order) -> Prepared:
+def _prepared(order: Order, *, quiet: bool = False) -> Prepared:
     from ..release.prepare import prepare  # noqa: PLC0415
 
-    return prepare(the_app(), state_of(the_app()).settings(), order)
+    with busy("Looking at files and bucket", quiet=quiet):
+        return prepare(the_app(), state_of(the_app()).settings(), order)
 
 
 def _saved(prepared: Prepared, options: Options) -> Saved:
@@ -388,11 +416,13 @@ def _save(prepared: Prepared, options: Options, output: Path) -> None:
     try:
         write_whole(output, dumps(_saved(prepared, options)).encode())
     except OSError as error:
-        raise click.UsageError(f"{output} cannot be written: {error.strerror}.") from error
+        raise SettingsError(
+            f"{output} cannot be written: {error.strerror}. Choose another file for -o."
+        ) from error
     click.echo(f"Plan  {output}: flask s3 deploy --plan {output}")
 
 
-def _as_planned(file: Path) -> Prepared:
+def _as_planned(file: Path, *, quiet: bool) -> Prepared:
     """Returns a deploy that does what was planned before.
 
     Raises:
@@ -402,7 +432,7 @@ def _as_planned(file: Path) -> Prepared:
 
     saved = loads(file.read_text("utf-8", "replace"), str(file))
     order = replace(_order(saved.options), exclusive=True)
-    prepared = _prepared(order)
+    prepared = _prepared(order, quiet=quiet)
     found = changes_since(saved, _saved(prepared, saved.options))
     if found:
         raise outdated(str(file), found)
@@ -426,7 +456,8 @@ def _prune_after(prepared: Prepared, result: Result, *, as_json: bool) -> None:
 
     pruned = Pruned()
     try:
-        pruned = pruned_after(prepared)
+        with busy("Pruning", quiet=as_json):
+            pruned = pruned_after(prepared)
     finally:
         screens.show_result(replace(result, deleted=pruned.deleted), as_json=as_json)
     screens.show_pruned(pruned, quiet=as_json)
@@ -437,7 +468,7 @@ def _may_create(bucket: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise click.UsageError(
+        raise SettingsError(
             f"Bucket {bucket!r} does not exist, and there is no terminal to ask on whether it may "
             "be created: pass --yes, or run flask s3 setup."
         )

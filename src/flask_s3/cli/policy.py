@@ -14,6 +14,7 @@ from ..errors import SettingsError
 from ..serve.serving import state_of
 from . import screens
 from .running import explained, the_app
+from .typed import OneOf
 
 if TYPE_CHECKING:
     from ..access.permissions import Policy, Scope
@@ -35,17 +36,17 @@ _NO_DISTRIBUTION = (
 _ONE_POLICY = "--for, --bucket and --github print different policies: pass one of them at a time."
 
 
-@click.command()
+@click.command(short_help="Print the least IAM policy for this app.")
 @click.option(
     "--for",
     "uses",
-    type=click.Choice([use.value for use in Use]),
+    type=OneOf([use.value for use in Use]),
     multiple=True,
     help="What is to be allowed; several times for several things. deploy when left out.",
 )
 @click.option(
     "--access",
-    type=click.Choice([access.value for access in Access]),
+    type=OneOf([access.value for access in Access]),
     help="How browsers are let in, as for setup. When left out: cloudfront with "
     "FLASKS3_CLOUDFRONT_DISTRIBUTION, otherwise policy.",
 )
@@ -78,8 +79,7 @@ def policy(
 
     \b
     Examples:
-      flask s3 policy > deploy.json
-      flask s3 policy --for deploy --for prune
+      flask s3 policy --for deploy --for prune > policy.json
       flask s3 policy --bucket
       flask s3 policy --github octocat/shop --account 123456789012
     """

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import FlaskS3Error, SettingsError
 from ..extension import FlaskS3
+from .terminal import busy
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -58,7 +59,8 @@ def embedded_store() -> Iterator[Embedded]:
         process = _start(folder, port, log)
         try:
             endpoint = f"http://127.0.0.1:{port}"
-            _await(endpoint, process, log)
+            with busy("Starting the S3 server"):
+                _await(endpoint, process, log)
             yield Embedded(Path(folder), endpoint, _KEYS, _KEYS)
         finally:
             _stop(process)

@@ -9,12 +9,15 @@ from ..errors import SettingsError
 from ..serve.serving import state_of
 from . import screens
 from .running import explained, the_app
+from .terminal import busy
+from .typed import verbose
 
 
-@click.command()
+@click.command(short_help="Make the CDN in front drop its copies.")
 @click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.option("--all", "everything", is_flag=True, help="All that this app may have published.")
 @click.option("--wait", is_flag=True, help="Return only when the CDN has dropped it.")
+@verbose
 @with_appcontext
 def purge(paths: tuple[str, ...], everything: bool, wait: bool) -> None:
     """Make the CDN in front drop its copies, so that it asks the bucket again.
@@ -43,9 +46,10 @@ def purge(paths: tuple[str, ...], everything: bool, wait: bool) -> None:
             stale = cdn_paths.everything(settings, key_prefixes(app, settings))
         else:
             stale = cdn_paths.asked(paths, settings)
-        receipt = found.purge(stale.urls, stale.prefixes)
-        if wait:
-            found.wait(receipt)
+        with busy("Waiting for the CDN"):
+            receipt = found.purge(stale.urls, stale.prefixes)
+            if wait:
+                found.wait(receipt)
         screens.show_purged(stale.paths)
 
 

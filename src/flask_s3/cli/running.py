@@ -7,14 +7,17 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from flask import current_app
 
-from ..errors import FlaskS3Error
+from ..errors import FlaskS3Error, SettingsError
 from ..redaction import without_secrets
 from ..serve.serving import state_of
+from ..settings import unknown
+from .terminal import say
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -40,19 +43,53 @@ def look_for_garbage_rarely(context: click.Context) -> None:
 
 @contextmanager
 def explained(interrupted: str = "the next run goes on where this one stopped") -> Iterator[None]:
-    """Turns our errors into one message and an exit code.
+    """Turns our errors into one message and an exit code; first warns of misspelt settings.
 
     Args:
         interrupted: what Ctrl-C leaves behind.
     """
+    _warn_of_misspelt()
     try:
         yield
     except FlaskS3Error as error:
-        click.secho(f"Error: {_harmless(str(error))}", fg="red", err=True)
+        say(f"Error: {_harmless(str(error))}", fg="red", err=True, hang=7)
         raise click.exceptions.Exit(error.exit_code) from error
     except KeyboardInterrupt as error:
         click.echo(f"Interrupted: {interrupted}.", err=True)
         raise click.exceptions.Exit(INTERRUPTED) from error
+
+
+def _warn_of_misspelt() -> None:
+    """Warns of each setting that is none of ours, where there is an app to look at."""
+    if not current_app:
+        return
+    for key, likely in unknown(the_app().config).items():
+        guess = f"did you mean {likely}?" if likely else "take it out, or see docs/settings.md."
+        text = f"Warning: {key} is none of our settings and has no effect: {guess}"
+        say(text, fg="yellow", err=True, hang=9)
+
+
+def warn_unless_set_up() -> None:
+    """Warns, as `flask s3 doctor` does, where pages go on without what is published."""
+    if "s3" in the_app().extensions:
+        return
+    from ..checks.loading import NEVER_SET_UP  # noqa: PLC0415  (most apps are set up)
+
+    what, why, fix = NEVER_SET_UP.what, NEVER_SET_UP.why, NEVER_SET_UP.fix
+    text = f"Warning: {what} {why.rstrip('.')}: {fix}"
+    say(text, fg="yellow", err=True, hang=9)
+
+
+def refuse_place(output: Path) -> None:
+    """Refuses what `-o` cannot write, before the work is done for nothing.
+
+    Raises:
+        SettingsError: it is no name for a file, or its folder does not exist.
+    """
+    if str(output) == "-":
+        raise SettingsError("-o takes a file's name, and does not write to stdout: name a file.")
+    if not output.parent.is_dir():
+        raise SettingsError(f"The folder {output.parent} does not exist: make it first.")
 
 
 def _harmless(text: str) -> str:

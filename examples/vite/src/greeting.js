@@ -1,0 +1,4 @@
+/** Returns what the page says first. */
+export function greeting() {
+  return "Low water at four";
+}
